@@ -1,0 +1,91 @@
+"""The pydantic base of documents, states, serializers and storages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ModelWrapValidatorHandler, model_validator
+
+from upshot import _registry
+
+
+class Model(BaseModel):
+    """A pydantic model that also answers to the short names which its users write."""
+
+    def json(self, **options: Any) -> str:
+        """This model as JSON text; `options` as for `model_dump_json`."""
+        return self.model_dump_json(**options)
+
+    def dict(self, **options: Any) -> dict[str, Any]:
+        """This model as a dict; `options` as for `model_dump`."""
+        return self.model_dump(**options)
+
+    def copy(  # type: ignore[override]
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        """A copy of this model, with the fields in `update` replaced."""
+        return self.model_copy(update=update, deep=deep)
+
+    @classmethod
+    def parse_raw(cls, text: str | bytes, **options: Any) -> Self:  # type: ignore[override]
+        """The model that JSON `text` describes."""
+        return cls.model_validate_json(text, **options)
+
+    @classmethod
+    def parse_obj(cls, fields: Any) -> Self:
+        """The model that a dict describes."""
+        return cls.model_validate(fields)
+
+    @classmethod
+    def construct(cls, _fields_set: set[str] | None = None, **fields: Any) -> Self:
+        """A model of `fields` as they are, unchecked."""
+        return cls.model_construct(_fields_set, **fields)  # type: ignore[return-value]
+
+
+class Dispatched(Model):
+    """A model whose subclasses are told apart by their field `type`.
+
+    The class that names a `registry_kind` is the root: validating through it, or calling it with
+    `type=`, gives an instance of the subclass that goes by that type.
+    """
+
+    registry_kind: ClassVar[str] = ""
+
+    def __new__(cls, *args: Any, **fields: Any) -> Self:
+        chosen = cls._chosen(fields)
+        if chosen is None or issubclass(chosen, cls):
+            return super().__new__(chosen or cls)
+        return chosen(**fields)  # no subclass of a root with parameters: `__init__` is not called
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        field = cls.model_fields.get("type")
+        parametrized = cls.__pydantic_generic_metadata__["origin"]
+        if field is not None and isinstance(field.default, str) and not parametrized:
+            _registry.register(cls.registry_kind, field.default, cls)
+
+    @classmethod
+    def _chosen(cls, fields: Any) -> type[Self] | None:
+        """The subclass that `fields` are of, if this class is the root; None for any other."""
+        if not cls._is_root():
+            return None
+        kind = fields.get("type") if isinstance(fields, dict) else None
+        return _registry.load(cls.registry_kind, kind) if isinstance(kind, str) else None
+
+    @classmethod
+    def _is_root(cls) -> bool:
+        return "registry_kind" in cls._unparametrized().__dict__
+
+    @classmethod
+    def _unparametrized(cls) -> type[Self]:
+        return cls.__pydantic_generic_metadata__["origin"] or cls  # type: ignore[return-value]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _dispatch(cls, fields: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if cls._is_root() and isinstance(fields, cls._unparametrized()):
+            return fields
+        chosen = cls._chosen(fields)
+        return handler(fields) if chosen is None else chosen.model_validate(fields)

@@ -1,0 +1,153 @@
+"""The one lazy table: what upshot has, by kind and name, and where it is defined.
+
+A row names a module and an attribute; the module is imported when the row is first asked for.
+Only this file imports by name. Built-in rows stand in `BUILTIN`; rows of other distributions come
+from entry points in the group of their kind (`upshot.serializers`, `upshot.storages`, …), and
+classes that a program defines register themselves when they are created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from upshot.exceptions import PluginConflict, UnknownPlugin
+
+BUILTIN: dict[str, dict[str, str]] = {
+    # what `import upshot` offers
+    "public name": {
+        "Flow": "upshot.flows:Flow",
+        "State": "upshot.states:State",
+        "Task": "upshot.tasks:Task",
+        "exceptions": "upshot.exceptions",
+        "flow": "upshot.flows:flow",
+        "get_run_context": "upshot.context:get_run_context",
+        "states": "upshot.states",
+        "task": "upshot.tasks:task",
+    },
+    # tests that come with the package; they need pytest
+    "contract": {
+        "RunStoreContract": "upshot.testing.runstores:RunStoreContract",
+        "SerializerContract": "upshot.testing.serializers:SerializerContract",
+        "StorageContract": "upshot.testing.storages:StorageContract",
+    },
+    # what a lower room needs of a higher one
+    "room": {
+        "blocks": "upshot.blocks",
+        "migrations": "upshot.runstore.migrations",
+        "reader": "upshot.results:read_reference",
+    },
+    "result": {
+        "literal": "upshot.documents:LiteralResult",
+        "reference": "upshot.documents:PersistedResult",
+        "unknown": "upshot.documents:UnknownResult",
+        "unpersisted": "upshot.documents:UnpersistedResult",
+    },
+    "run store": {
+        "memory": "upshot.runstore.memory:MemoryRunStore",
+        "sqlite": "upshot.runstore.sqlite:SQLiteRunStore",
+    },
+    "serializer": {
+        "compressed": "upshot.serializers.compressed:CompressedSerializer",
+        "compressed/json": "upshot.serializers.compressed:CompressedJSONSerializer",
+        "compressed/pickle": "upshot.serializers.compressed:CompressedPickleSerializer",
+        "json": "upshot.serializers.json:JSONSerializer",
+        "pickle": "upshot.serializers.pickle:PickleSerializer",
+    },
+    "storage": {
+        "local-file-system": "upshot.filesystems.local:LocalFileSystem",
+        "memory": "upshot.filesystems.memory:MemoryFileSystem",
+    },
+}
+ENTRY_POINT_GROUPS = {"serializer": "upshot.serializers", "storage": "upshot.storages"}
+
+_loaded: dict[tuple[str, str], Any] = {}
+
+
+def load(kind: str, name: str) -> Any:
+    """The object that goes by `name` among its `kind`, imported now if it was not before.
+
+    Raises:
+        UnknownPlugin: if there is none.
+        PluginConflict: if two installed distributions offer it.
+    """
+    try:
+        return _loaded[kind, name]
+    except KeyError:
+        found = _import(_target(kind, name))
+        return _loaded.setdefault((kind, name), found)
+
+
+def import_path(path: str) -> Any:
+    """The object at a dotted `path` such as ``json`` or ``upshot.serializers.json.encode``.
+
+    Raises:
+        ImportError: if no module is there, or it has no such attribute.
+    """
+    if not path or path.startswith("."):
+        raise ImportError(f"{path!r} is no dotted path")
+    try:
+        return import_module(path)
+    except ModuleNotFoundError as error:
+        module, dot, attribute = path.rpartition(".")
+        if not dot or not path.startswith(error.name or path):
+            raise
+    owner = import_path(module)
+    try:
+        return getattr(owner, attribute)
+    except AttributeError:
+        raise ImportError(f"{module!r} has no attribute {attribute!r}") from None
+
+
+def register(kind: str, name: str, thing: type) -> None:
+    """Let `name` mean `thing` from now on; a class defined anew replaces its former self.
+
+    Raises:
+        PluginConflict: if another class goes by that name.
+    """
+    here = f"{thing.__module__}:{thing.__qualname__}"
+    known = _loaded.get((kind, name))
+    there = (
+        f"{known.__module__}:{known.__qualname__}"
+        if known is not None
+        else BUILTIN.get(kind, {}).get(name, here)
+    )
+    if there != here:
+        raise PluginConflict(kind, name, there, here)
+    _loaded[kind, name] = thing
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """All names of a kind, sorted: built in, installed and defined by the program."""
+    # a copy, for another thread may be loading a row
+    defined = (name for known_kind, name in list(_loaded) if known_kind == kind)
+    return tuple(sorted({*BUILTIN.get(kind, {}), *_installed(kind), *defined}))
+
+
+def _target(kind: str, name: str) -> str:
+    builtin = BUILTIN.get(kind, {}).get(name)
+    installed = _installed(kind).get(name, []) if builtin is None else [builtin]
+    if not installed:
+        raise UnknownPlugin(kind, name, names(kind))
+    if len(installed) > 1:
+        raise PluginConflict(kind, name, installed[0], installed[1])
+    return installed[0]
+
+
+def _installed(kind: str) -> dict[str, list[str]]:
+    group = ENTRY_POINT_GROUPS.get(kind)
+    found: dict[str, list[str]] = {}
+    if group is not None:
+        rows: Iterable[Any] = import_module("importlib.metadata").entry_points(group=group)
+        for row in rows:
+            found.setdefault(row.name, []).append(row.value)
+    return found
+
+
+def _import(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    found = import_module(module)
+    for part in filter(None, attribute.split(".")):
+        found = getattr(found, part)
+    return found

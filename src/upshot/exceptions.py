@@ -1,0 +1,349 @@
+"""Every error that upshot raises, in one tree.
+
+::
+
+    UpshotError
+    ├── InvalidSettings (ValueError)         a setting's name or value is wrong
+    ├── InvalidOption (TypeError)            an option of @flow or @task has the wrong type
+    ├── ReservedArgumentError (TypeError)    a parameter has a name that upshot keeps for itself
+    ├── ParameterBindError (TypeError)       a call does not fit the function's signature
+    ├── UnknownPlugin (LookupError)          no serializer, storage, … has that name
+    ├── PluginConflict (ValueError)          two classes claim one name
+    ├── MissingContextError (RuntimeError)   asked for the current run outside of one
+    ├── UnserializableValue (ValueError)     a serializer cannot take a value
+    ├── StorageError                         a storage refuses
+    │   ├── InvalidStorageKey (ValueError)   a key is empty, leaves its root, or is no file name
+    │   └── StorageUnavailable (OSError)     not writable, full, or not there
+    ├── RunStoreError                        the run store refuses
+    │   ├── RunStoreTooNew                   a later upshot wrote it
+    │   └── RunStoreUnavailable (OSError)    not writable, full, locked, or not a run store
+    ├── MissingResult (LookupError)          a run's value cannot be had
+    │   ├── NotPersisted                     it was never written
+    │   ├── DroppedFromMemory                it was neither written nor kept
+    │   ├── BlobMissing                      its storage has nothing under its key any more
+    │   ├── BlobReplaced                     its key holds another run's value now
+    │   ├── UnreadableResult                 its blob is damaged, or its class cannot be loaded
+    │   ├── UntrustedReference               its reference points outside every known storage
+    │   └── UnfinishedRun (RuntimeError)     its run has not ended
+    ├── FailedRun                            a failed state that carries no exception of its own
+    ├── CrashedRun                           likewise, crashed
+    ├── CancelledRun                         likewise, cancelled
+    └── PausedRun                            a paused run has no result yet
+
+Each error's ``args`` are what its class was called with, so all of them survive pickling; the
+text is made when it is asked for, and says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message: the nearest known name if one is near, else all of them."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known) or 'none'}"
+
+
+class UpshotError(Exception):
+    """The base of all errors that upshot raises on its own account."""
+
+
+class InvalidSettings(UpshotError, ValueError):
+    """A setting does not exist or its value cannot be used.
+
+    Args:
+        source: where it stands (an environment variable, a file and its key).
+        problem: what is wrong and what would be right.
+    """
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(source, problem)
+        self.source, self.problem = source, problem
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.problem}"
+
+
+class InvalidOption(UpshotError, TypeError):
+    """An option of ``@flow`` or ``@task`` has a value that it cannot take."""
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(option, problem)
+        self.option, self.problem = option, problem
+
+    def __str__(self) -> str:
+        return f"{self.option!r}: {self.problem}"
+
+
+class ReservedArgumentError(UpshotError, TypeError):
+    """A flow or task has a parameter whose name upshot needs for itself."""
+
+    def __init__(self, name: str, function: str = "") -> None:
+        super().__init__(name, function)
+        self.name, self.function = name, function
+
+    def __str__(self) -> str:
+        where = f" in the signature of {self.function!r}" if self.function else ""
+        return f"{self.name!r} is a reserved argument name{where}; rename the parameter"
+
+
+class ParameterBindError(UpshotError, TypeError):
+    """A call's arguments do not fit the function's signature; nothing was run."""
+
+    def __init__(self, function: str, problem: str) -> None:
+        super().__init__(function, problem)
+        self.function, self.problem = function, problem
+
+    def __str__(self) -> str:
+        return f"Error binding parameters for function '{self.function}': {self.problem}."
+
+
+class UnknownPlugin(UpshotError, LookupError):
+    """No serializer, storage, run store, … goes by that name."""
+
+    def __init__(self, kind: str, name: str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(kind, name, known)
+        self.kind, self.name, self.known = kind, name, known
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self.name, self.known)
+        return (
+            f"no {self.kind} is called {self.name!r}: {hint}"
+            " (a class of your own is known once its module was imported)"
+        )
+
+
+class PluginConflict(UpshotError, ValueError):
+    """Two classes claim the same name in the table of plugins."""
+
+    def __init__(self, kind: str, name: str, first: str, second: str) -> None:
+        super().__init__(kind, name, first, second)
+        self.kind, self.name, self.first, self.second = kind, name, first, second
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind} {self.name!r} is claimed by {self.first} and by {self.second};"
+            " give one of them another name"
+        )
+
+
+class MissingContextError(UpshotError, RuntimeError):
+    """The current run was asked for where no flow or task runs."""
+
+    def __str__(self) -> str:
+        return "no flow or task is running here; call this from inside a flow or task"
+
+
+class UnserializableValue(UpshotError, ValueError):
+    """A serializer cannot take a value.
+
+    Args:
+        serializer: the serializer's type.
+        path: where inside the value the trouble is, as an expression on ``value``.
+        problem: what the library below said.
+    """
+
+    def __init__(self, serializer: str, path: str, problem: str) -> None:
+        super().__init__(serializer, path, problem)
+        self.serializer, self.path, self.problem = serializer, path, problem
+
+    def __str__(self) -> str:
+        return (
+            f"the serializer {self.serializer!r} cannot take {self.path}: {self.problem};"
+            " return something else, or set result_serializer to one that can"
+        )
+
+
+class StorageError(UpshotError):
+    """A storage cannot do what was asked."""
+
+
+class InvalidStorageKey(StorageError, ValueError):
+    """A storage key is no key: it is empty, leaves its root, or cannot be a file name."""
+
+    def __init__(self, key: str, root: str, problem: str) -> None:
+        super().__init__(key, root, problem)
+        self.key, self.root, self.problem = key, root, problem
+
+    def __str__(self) -> str:
+        return f"Provided path {self.key!r} {self.problem} (base path {self.root!r})"
+
+
+class StorageUnavailable(StorageError, OSError):
+    """A storage cannot be written or read: no permission, no room, not there.
+
+    Args:
+        storage: which storage.
+        operation: what was tried, with the key.
+        problem: what the system said.
+    """
+
+    def __init__(self, storage: str, operation: str, problem: str) -> None:
+        # not OSError's, which would take them for an errno, its text and a file
+        Exception.__init__(self, storage, operation, problem)
+        self.storage, self.operation, self.problem = storage, operation, problem
+
+    def __str__(self) -> str:
+        return (
+            f"{self.storage} could not {self.operation}: {self.problem}; make room or give"
+            " permission there, or choose another place with result_storage or"
+            " UPSHOT_LOCAL_STORAGE_PATH"
+        )
+
+
+class RunStoreError(UpshotError):
+    """The run store cannot do what was asked."""
+
+
+class RunStoreTooNew(RunStoreError):
+    """The run store was written by a later upshot than this one."""
+
+    def __init__(self, store: str, found: str, supported: str) -> None:
+        super().__init__(store, found, supported)
+        self.store, self.found, self.supported = store, found, supported
+
+    def __str__(self) -> str:
+        return (
+            f"the run store {self.store} has schema version {self.found}, and this upshot knows"
+            f" versions up to {self.supported}; upgrade upshot, or set UPSHOT_HOME elsewhere"
+        )
+
+
+class RunStoreUnavailable(RunStoreError, OSError):
+    """The run store cannot be opened, read or written."""
+
+    def __init__(self, store: str, operation: str, problem: str) -> None:
+        Exception.__init__(self, store, operation, problem)
+        self.store, self.operation, self.problem = store, operation, problem
+
+    def __str__(self) -> str:
+        return (
+            f"the run store {self.store} could not {self.operation}: {self.problem}; make room or"
+            " give permission there, or set UPSHOT_HOME elsewhere"
+        )
+
+
+class MissingResult(UpshotError, LookupError):
+    """A run's value cannot be had; each cause has a type of its own below.
+
+    ``run`` names the run that returned the value, where that is known.
+    """
+
+    run: str | None = None
+    remedy = "run it again"
+
+    def __init__(self, problem: str = "the result is missing") -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        of_run = f"the result of {self.run}: " if self.run else ""
+        return f"{of_run}{self.problem}; {self.remedy}"
+
+
+class NotPersisted(MissingResult):
+    """The value was kept in memory only, and this is another process, or a copy of the state."""
+
+    remedy = "set persist_result=True (or UPSHOT_RESULTS_PERSIST_BY_DEFAULT) to keep values"
+
+    def __init__(self, problem: str = "the value was not persisted") -> None:
+        super().__init__(problem)
+
+
+class DroppedFromMemory(MissingResult):
+    """The value was neither persisted nor kept in memory."""
+
+    remedy = "set persist_result=True, or leave cache_result_in_memory on"
+
+    def __init__(
+        self, problem: str = "the value was dropped from memory and is not persisted"
+    ) -> None:
+        super().__init__(problem)
+
+
+class UnfinishedRun(MissingResult, RuntimeError):
+    """The run has not ended, so it has no result yet."""
+
+    remedy = "wait until it has ended"
+
+
+class _BlobError(MissingResult):
+    """What the errors about one blob share: its key and its storage."""
+
+    def __init__(self, key: str, storage: str, problem: str) -> None:
+        Exception.__init__(self, key, storage, problem)
+        self.key, self.storage = key, storage
+        self.problem = f"{storage} {problem.replace('{key}', repr(key), 1)}"
+
+
+class BlobMissing(_BlobError):
+    """A reference points at a blob that its storage no longer has."""
+
+    remedy = "it expired or was deleted: run the task again, or restore the file"
+
+    def __init__(self, key: str, storage: str, problem: str = "has nothing under {key}") -> None:
+        super().__init__(key, storage, problem)
+
+
+class BlobReplaced(_BlobError):
+    """A blob is whole, and not the one that its reference was made for."""
+
+    remedy = "give each run a key of its own (result_storage_key), or run the task again"
+
+    def __init__(
+        self, key: str, storage: str, problem: str = "holds another value under {key} by now"
+    ) -> None:
+        super().__init__(key, storage, problem)
+
+
+class UnreadableResult(_BlobError):
+    """A blob is there and cannot be turned back into its value."""
+
+    remedy = "restore the file, or run the task again"
+
+    def __init__(self, key: str, storage: str, problem: str = "cannot be read") -> None:
+        super().__init__(key, storage, f"holds an unreadable blob under {{key}}: {problem}")
+        self.args = (key, storage, problem)
+        self.reason = problem
+
+
+class UntrustedReference(_BlobError):
+    """A reference's place is in no storage that is configured or recorded here."""
+
+    remedy = (
+        "reading a result can run code, so say get(trust=True) if you trust who wrote it,"
+        " or configure its storage"
+    )
+
+    def __init__(
+        self, key: str, storage: str, problem: str = "is no known storage (wanted for {key})"
+    ) -> None:
+        super().__init__(key, storage, problem)
+
+
+class _EndedWithoutValue(UpshotError):
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message or type(self).__doc__ or ""
+
+
+class FailedRun(_EndedWithoutValue):
+    """The run failed."""
+
+
+class CrashedRun(_EndedWithoutValue):
+    """The run crashed."""
+
+
+class CancelledRun(_EndedWithoutValue):
+    """The run was cancelled."""
+
+
+class PausedRun(_EndedWithoutValue):
+    """The run is paused, result is not available."""

@@ -1,0 +1,149 @@
+"""What can be set: one `Settings`, from `UPSHOT_…` variables and a TOML profile.
+
+The environment wins over the profile (`profile.toml` in the home folder), the profile over the
+defaults. They are read once in a process, when a setting is first needed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
+from upshot._models import Model
+from upshot.exceptions import InvalidSettings, did_you_mean
+
+PREFIX = "UPSHOT_"
+PROFILE = "profile.toml"
+
+_Place = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(path.expanduser())))]
+
+
+class Settings(Model):
+    """The settings in force; frozen. Field `x` is the variable `UPSHOT_X` and `x` in the profile.
+
+    Attributes:
+        home: where everything of upshot lies that has no other place (folders 0700, files 0600).
+        local_storage_path: where results go that have no other storage; `storage` in `home`.
+        run_store: the kind of run store: `sqlite` (the file `runs.db` in `home`) or `memory`.
+        durability: `normal` survives the death of the process, `full` also that of the machine.
+        results_persist_by_default: persist results of runs that do not say otherwise.
+        results_default_serializer: the type of the serializer of such results.
+        task_default_retries: retries of tasks that do not say otherwise.
+        flow_default_retries: retries of flows that do not say otherwise.
+        tasks_refresh_cache: run cached tasks again and replace their entries.
+        async_fetch_state_result: `State.result()` gives an awaitable to async callers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: _Place = Field(default=Path("~/.upshot"), validate_default=True)
+    local_storage_path: _Place = Field(default_factory=lambda data: data["home"] / "storage")
+    run_store: str = "sqlite"
+    durability: Literal["normal", "full"] = "normal"
+    results_persist_by_default: bool = False
+    results_default_serializer: str = "pickle"
+    task_default_retries: int = Field(default=0, ge=0)
+    flow_default_retries: int = Field(default=0, ge=0)
+    tasks_refresh_cache: bool = False
+    async_fetch_state_result: bool = False
+
+
+_temporary: ContextVar[Settings | None] = ContextVar("upshot_settings", default=None)
+_of_process: Settings | None = None
+
+
+def get_current_settings() -> Settings:
+    """The settings in force here.
+
+    Raises:
+        InvalidSettings: naming the variable or the line of the profile that cannot be used.
+    """
+    global _of_process
+    found = _temporary.get() or _of_process
+    if found is None:
+        found = _of_process = read_settings(os.environ)
+    return found
+
+
+def forget_settings() -> None:
+    """Read the environment and the profile anew when a setting is next needed."""
+    global _of_process
+    _of_process = None
+
+
+@contextmanager
+def temporary_settings(updates: Mapping[str, Any]) -> Iterator[Settings]:
+    """Other settings for as long as the block lasts, in this context and those copied from it.
+
+    Args:
+        updates: new values by their names (`UPSHOT_HOME`, …). A new home moves the storage below
+            it along, unless that has a value of its own.
+    """
+    present = get_current_settings()
+    given = {_field(name, "temporary_settings()"): value for name, value in updates.items()}
+    kept = present.model_dump(include=present.model_fields_set)
+    token = _temporary.set(_settings(kept | given, dict.fromkeys(given, "temporary_settings()")))
+    try:
+        yield get_current_settings()
+    finally:
+        _temporary.reset(token)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings of an environment and of the profile in the home folder that it names."""
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX).lower()
+        if name in Settings.model_fields and variable.startswith(PREFIX):
+            values[name], sources[name] = environ[variable], variable
+        elif variable.startswith(PREFIX) and get_close_matches(name, Settings.model_fields, 1, 0.85):
+            raise InvalidSettings(
+                variable, f"is no setting: {did_you_mean(variable, _variables())}"
+            )
+    home = _settings({k: v for k, v in values.items() if k == "home"}, sources).home
+    for key, value in _profile(home / PROFILE).items():
+        name = _field(key, str(home / PROFILE))
+        if name not in values:
+            values[name], sources[name] = value, f"{home / PROFILE}, {key}"
+    return _settings(values, sources)
+
+
+def _profile(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(str(path), f"cannot be read: {error}") from error
+
+
+def _field(name: str, source: str) -> str:
+    field = str(name).lower().removeprefix(PREFIX.lower())
+    if field not in Settings.model_fields:
+        hint = did_you_mean(str(name), [*Settings.model_fields, *_variables()])
+        raise InvalidSettings(source, f"{name!r} is no setting: {hint}")
+    return field
+
+
+def _variables() -> list[str]:
+    return [PREFIX + name.upper() for name in Settings.model_fields]
+
+
+def _settings(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        source = sources.get(name, name)
+        text = f"{first['input']!r} cannot be used as {name}: {first['msg']}"
+        raise InvalidSettings(source, text) from None
