@@ -1,0 +1,179 @@
+"""Records as rows and back; the order of columns is that of `statements`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from upshot.records import FINAL, Block, CacheEntry, FlowRun, Run, StateType, Step, TaskRun
+
+# the numbers of states in the store: only ever added to
+CODES = {
+    StateType.PENDING.value: 0,
+    StateType.SCHEDULED.value: 1,
+    StateType.RUNNING.value: 2,
+    StateType.COMPLETED.value: 3,
+    StateType.FAILED.value: 4,
+    StateType.CANCELLED.value: 5,
+    StateType.CRASHED.value: 6,
+    StateType.PAUSED.value: 7,
+    StateType.CANCELLING.value: 8,
+}
+_TYPES = {code: StateType(value) for value, code in CODES.items()}
+_FINAL = frozenset(CODES[type.value] for type in FINAL)
+
+Row = tuple[Any, ...]
+
+
+def progress(run: Run) -> Row:
+    """What changes while a run lasts, as the row of an UPDATE, without its id and uid.
+
+    The history is read first: what a run's last state tells of was there before it.
+    """
+    states = [
+        (CODES[kind._value_], name, at) if note is None else (CODES[kind._value_], name, at, note)
+        for kind, name, at, note in run.history.copy()
+    ]
+    code, name, at = states[-1][:3] if states else (None, None, None)
+    return (
+        run.name,
+        _packed(run.tags) if run.tags else None,
+        run.run_count,
+        run.start_time,
+        at if run.end_time is None and code in _FINAL else run.end_time,
+        code,
+        name,
+        _packed(states),
+        run.result,
+        run.failure,
+    )
+
+
+def text(value: str) -> str:
+    """`value`, with what is no Unicode (file names can have it) as escapes."""
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def unicode_only(row: Row) -> Row:
+    """`row`, with `text` for each str."""
+    return tuple(text(value) if isinstance(value, str) else value for value in row)
+
+
+def _packed(values: Sequence[Any]) -> str:
+    try:
+        return orjson.dumps(values).decode()
+    except orjson.JSONEncodeError:
+        return orjson.dumps(_clean(values)).decode()
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    return [_clean(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def flow_progress(run: FlowRun) -> Row:
+    """`progress` and what only flow runs have."""
+    return (*progress(run), run.parameters, run.owner)
+
+
+def task_progress(run: TaskRun) -> Row:
+    """`progress` and what only task runs have."""
+    return (*progress(run), run.cache_key, run.child_uid)
+
+
+def flow_identity(run: FlowRun, row: int, parent: int | None) -> Row:
+    """What never changes of a flow run."""
+    return (row, run.uid, parent, run.flow_name, run.flow_version)
+
+
+def task_identity(run: TaskRun, row: int, parent: int | None) -> Row:
+    """What never changes of a task run."""
+    return (
+        row,
+        run.uid,
+        parent,
+        run.task_key,
+        run.task_name,
+        run.task_version,
+        run.call_index,
+    )
+
+
+def cache_row(entry: CacheEntry) -> Row:
+    """A cache entry as a row."""
+    return (text(entry.key), entry.document, entry.created, entry.expires, entry.task_run)
+
+
+def block_row(block: Block) -> Row:
+    """A storage's description as a row."""
+    return (block.id.bytes, block.type, block.fields, block.name)
+
+
+def to_flow_run(row: Sequence[Any], parent: Callable[[int], TaskRun | None]) -> FlowRun:
+    """The flow run that a row describes; `parent` finds a task run by its number."""
+    number, uid, parent_row, flow_name, flow_version, *rest = row
+    return FlowRun(
+        row=number,
+        uid=uid,
+        parent=None if parent_row is None else parent(parent_row),
+        flow_name=flow_name,
+        flow_version=flow_version,
+        parameters=rest[10],
+        owner=rest[11],
+        **_progress(rest),
+    )
+
+
+def to_task_run(row: Sequence[Any], parent: Callable[[int], FlowRun | None]) -> TaskRun:
+    """The task run that a row describes; `parent` finds a flow run by its number."""
+    number, uid, parent_row, task_key, task_name, task_version, call_index, *rest = row
+    return TaskRun(
+        row=number,
+        uid=uid,
+        flow_run=None if parent_row is None else parent(parent_row),
+        task_key=task_key,
+        task_name=task_name,
+        task_version=task_version,
+        call_index=call_index,
+        cache_key=rest[10],
+        child_uid=rest[11],
+        **_progress(rest),
+    )
+
+
+def to_cache_entry(row: Sequence[Any]) -> CacheEntry:
+    """The cache entry that a row describes."""
+    key, document, created, expires, task_run = row
+    return CacheEntry(
+        key=key, document=document, created=created, expires=expires, task_run=task_run
+    )
+
+
+def to_block(row: Sequence[Any]) -> Block:
+    """The storage's description that a row holds."""
+    uid, type, fields, name = row
+    return Block(id=UUID(bytes=uid), type=type, fields=fields, name=name)
+
+
+def _progress(row: Sequence[Any]) -> Mapping[str, Any]:
+    return {
+        "name": row[0],
+        "tags": tuple(orjson.loads(row[1])) if row[1] else (),
+        "run_count": row[2],
+        "start_time": row[3],
+        "end_time": row[4],
+        "history": [_step(*step) for step in orjson.loads(row[7])],
+        "result": row[8],
+        "failure": row[9],
+    }
+
+
+def _step(
+    code: int, name: str, timestamp: float, message: str | None = None, *_later: object
+) -> Step:
+    """One state; a later upshot's unknown type is taken for a state that is not final."""
+    return Step(_TYPES.get(code, StateType.PENDING), name, timestamp, message)

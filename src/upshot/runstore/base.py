@@ -1,0 +1,105 @@
+"""What a run store does; `upshot.testing.RunStoreContract` states it as tests."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Self
+from uuid import UUID
+
+from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
+
+
+class RunStore(ABC):
+    """Where runs, cached results and storages are recorded. Safe to share among threads."""
+
+    @abstractmethod
+    def record(self, run: Run) -> None:
+        """Queue a run's record to be written soon, as it stands then; touches no disk.
+
+        Queuing again what is queued already costs nothing; after each change, queue it again.
+        A run's parents must be queued before it: one that the store does not know is left out.
+
+        Raises:
+            RunStoreUnavailable: if what was queued earlier could not be written. It is kept to be
+                tried again, and `run` is queued as well, unless the store is `backlogged`.
+        """
+
+    @property
+    @abstractmethod
+    def backlogged(self) -> bool:
+        """Whether so much is queued that the caller should `flush` before it records more."""
+
+    @abstractmethod
+    def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
+        """Write what is queued, then `run` and its cache entry, in one transaction; then return.
+
+        The newest entry of a key replaces the one before it.
+
+        Raises:
+            RunStoreUnavailable: if it cannot be written; nothing of it is then, and what was
+                queued stays so.
+        """
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Write what is queued, and return when it is there.
+
+        Raises:
+            RunStoreUnavailable: if it cannot be written; it stays queued.
+        """
+
+    @abstractmethod
+    def cached(self, key: str) -> CacheEntry | None:
+        """The newest entry under a cache key, fresh or not."""
+
+    @abstractmethod
+    def strike(self, entry: CacheEntry) -> None:
+        """Remove a cache entry, unless its key has a newer one by now."""
+
+    @abstractmethod
+    def save_block(self, block: Block) -> None:
+        """Keep a storage's description; one with the same id is left as it is.
+
+        Raises:
+            ValueError: if another storage has its name.
+        """
+
+    @abstractmethod
+    def block(self, id: UUID) -> Block | None:
+        """The storage with this id."""
+
+    @abstractmethod
+    def blocks(self) -> list[Block]:
+        """All storages, in the order in which they came."""
+
+    @abstractmethod
+    def flow_run(self, id: UUID) -> FlowRun | None:
+        """A flow run as it is recorded now, what is queued included."""
+
+    @abstractmethod
+    def task_run(self, id: UUID) -> TaskRun | None:
+        """A task run as it is recorded now, what is queued included."""
+
+    @abstractmethod
+    def task_runs(self, flow_run: UUID) -> list[TaskRun]:
+        """The task runs of a flow run, in the order in which they were first recorded."""
+
+    @abstractmethod
+    def flow_runs(self, limit: int = 200) -> list[FlowRun]:
+        """The newest flow runs, newest first."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Write what is queued and let go of every file and thread.
+
+        Closing twice is allowed; a store that is used after it was closed opens again.
+
+        Raises:
+            RunStoreUnavailable: if what is queued cannot be written; it is closed all the same.
+        """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

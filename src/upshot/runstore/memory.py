@@ -1,0 +1,137 @@
+"""The run store in memory: for tests, and for programs that keep no history."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from uuid import UUID
+
+from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
+from upshot.runstore import _process
+from upshot.runstore.base import RunStore
+
+
+class MemoryRunStore(RunStore):
+    """Keeps everything for as long as the store lives, and nothing on a disk.
+
+    A forked child has a copy of its own from then on.
+
+    Args:
+        path: what a store with a file would lie at; unused.
+        durability: unused.
+    """
+
+    def __init__(self, path: Path | None = None, durability: str = "normal") -> None:
+        self._flow_runs: dict[bytes, FlowRun] = {}
+        self._task_runs: dict[bytes, TaskRun] = {}
+        self._cache: dict[str, CacheEntry] = {}
+        self._blocks: dict[UUID, Block] = {}
+        self._lock = threading.Lock()
+        _process.guard(self)
+
+    def record(self, run: Run) -> None:
+        """Keep a run as it stands now."""
+        with self._lock:
+            self._keep(run)
+
+    @property
+    def backlogged(self) -> bool:
+        """Never: nothing is queued."""
+        return False
+
+    def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
+        """Keep a run and its cache entry."""
+        with self._lock:
+            self._keep(run)
+            if cache is not None:
+                self._cache[cache.key] = cache
+
+    def flush(self) -> None:
+        """There is nothing to write."""
+
+    def cached(self, key: str) -> CacheEntry | None:
+        """The newest entry under a key."""
+        return self._cache.get(key)
+
+    def strike(self, entry: CacheEntry) -> None:
+        """Remove an entry unless its key has another by now."""
+        with self._lock:
+            if self._cache.get(entry.key) == entry:
+                del self._cache[entry.key]
+
+    def save_block(self, block: Block) -> None:
+        """Keep a storage's description, unless its id has one."""
+        with self._lock:
+            if block.id in self._blocks:
+                return
+            if block.name is not None and block.name in {b.name for b in self._blocks.values()}:
+                raise ValueError(f"another storage is called {block.name!r}")
+            self._blocks[block.id] = block
+
+    def block(self, id: UUID) -> Block | None:
+        """The storage with this id."""
+        return self._blocks.get(id)
+
+    def blocks(self) -> list[Block]:
+        """All storages, in the order in which they came."""
+        with self._lock:
+            return list(self._blocks.values())
+
+    def flow_run(self, id: UUID) -> FlowRun | None:
+        """A copy of a flow run."""
+        with self._lock:
+            return self._flow_run(id.bytes)
+
+    def task_run(self, id: UUID) -> TaskRun | None:
+        """A copy of a task run."""
+        with self._lock:
+            return self._task_run(id.bytes)
+
+    def task_runs(self, flow_run: UUID) -> list[TaskRun]:
+        """Copies of a flow run's task runs."""
+        with self._lock:
+            owner = self._flow_run(flow_run.bytes)
+            return [
+                replace(run, history=run.history.copy(), flow_run=owner)
+                for run in self._task_runs.values()
+                if run.flow_run is not None and run.flow_run.uid == flow_run.bytes
+            ]
+
+    def flow_runs(self, limit: int = 200) -> list[FlowRun]:
+        """Copies of the newest flow runs."""
+        with self._lock:
+            newest = islice(reversed(self._flow_runs), limit)
+            return [run for run in map(self._flow_run, newest) if run is not None]
+
+    def close(self) -> None:
+        """Nothing is let go of: what is kept ends with the store."""
+
+    def before_fork(self) -> None:
+        """Let no other thread be in the middle of a change."""
+        self._lock.acquire()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Let other threads in again."""
+        self._lock.release()
+
+    def _keep(self, run: Run) -> None:
+        if isinstance(run, TaskRun):
+            self._task_runs[run.uid] = replace(run, history=run.history.copy())
+        elif isinstance(run, FlowRun):
+            self._flow_runs[run.uid] = replace(run, history=run.history.copy())
+
+    def _flow_run(self, uid: bytes) -> FlowRun | None:
+        run = self._flow_runs.get(uid)
+        if run is None:
+            return None
+        parent = None if run.parent is None else self._task_run(run.parent.uid)
+        return replace(run, history=run.history.copy(), parent=parent)
+
+    def _task_run(self, uid: bytes) -> TaskRun | None:
+        run = self._task_runs.get(uid)
+        if run is None:
+            return None
+        flow_run = None if run.flow_run is None else self._flow_run(run.flow_run.uid)
+        return replace(run, history=run.history.copy(), flow_run=flow_run)

@@ -1,0 +1,131 @@
+"""The run store's tables, in SQLAlchemy Core: the source of everything that speaks SQL here.
+
+`python -m upshot.runstore.generate` makes `_sql_sqlite.py` of it; at run time nothing imports this
+module. A change of it is a new revision in `migrations/versions`, whose name becomes `VERSION`.
+
+A run's history is one column, `states`: a JSON array of ``[code, name, timestamp, message?]``, the
+codes being those of `_rows.CODES`. Times are seconds since the epoch in UTC. Rows are numbered in
+the order in which they came; `uid` sorts by the time of creation, so its index serves for ranges of
+time as well.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    REAL,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from upshot.records import StateType
+from upshot.runstore._rows import CODES
+
+VERSION = "0001"
+metadata = MetaData()
+
+
+def _reference(column: str) -> ForeignKey:
+    """A run and its parent may come in one transaction in any order."""
+    return ForeignKey(column, deferrable=True, initially="DEFERRED")
+
+
+flow_run = Table(
+    "flow_run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", LargeBinary(16), nullable=False, unique=True),
+    Column("parent_task_run_id", Integer, _reference("task_run.id")),
+    Column("flow_name", Text, nullable=False),
+    Column("flow_version", Text),
+    Column("name", Text, nullable=False),
+    Column("tags", Text),  # JSON array; null for none
+    Column("run_count", Integer, nullable=False),
+    Column("start_time", REAL),
+    Column("end_time", REAL),
+    Column("state_type", SmallInteger),  # the last of `states`
+    Column("state_name", Text),
+    Column("states", Text, nullable=False),
+    Column("result", Text),  # JSON of the final state's document
+    Column("failure", Text),  # JSON of a failed run's exception
+    Column("parameters", Text),  # JSON
+    Column("owner", Text),  # host:pid of the process that runs it
+    Column("owner_expires", REAL),  # resuming will fill it: until when the owner is taken to live
+    Column("input_digest", LargeBinary),  # resuming will fill it
+)
+task_run = Table(
+    "task_run",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", LargeBinary(16), nullable=False, unique=True),
+    Column("flow_run_id", Integer, _reference("flow_run.id")),
+    Column("task_key", Text, nullable=False),
+    Column("task_name", Text, nullable=False),
+    Column("task_version", Text),
+    Column("call_index", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("tags", Text),  # JSON array; null for none
+    Column("run_count", Integer, nullable=False),
+    Column("start_time", REAL),
+    Column("end_time", REAL),
+    Column("state_type", SmallInteger),  # the last of `states`
+    Column("state_name", Text),
+    Column("states", Text, nullable=False),
+    Column("result", Text),  # JSON of the final state's document
+    Column("failure", Text),  # JSON of a failed run's exception
+    Column("cache_key", Text),
+    Column("child_uid", LargeBinary(16)),  # the flow run that this one stands for
+    Column("parameters", Text),  # resuming will fill it
+    Column("input_digest", LargeBinary),  # resuming will fill it
+    Column("owner", Text),  # resuming will fill it: who computes the value
+    Column("owner_expires", REAL),  # resuming will fill it: until when its lease lasts
+)
+cache_entry = Table(
+    "cache_entry",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("document", Text, nullable=False),  # JSON of the result's document
+    Column("created", REAL, nullable=False),
+    Column("expires", REAL),  # null for never
+    Column("task_run_uid", LargeBinary(16)),
+)
+block = Table(
+    "block",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", LargeBinary(16), nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("fields", Text, nullable=False),  # JSON
+    Column("name", Text, unique=True),  # null for a storage that was registered, not saved
+)
+alembic_version = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+Index("ix_flow_run_flow_name", flow_run.c.flow_name)
+Index("ix_flow_run_state_type", flow_run.c.state_type)
+Index(
+    "ix_flow_run_parent",
+    flow_run.c.parent_task_run_id,
+    sqlite_where=flow_run.c.parent_task_run_id.is_not(None),
+)
+Index("ix_task_run_flow_run_id", task_run.c.flow_run_id)
+# completed runs, nearly all of a million, are not in it: who wants those walks the table backwards,
+# and who wants others says `state_type <> 3` as well, or SQLite does not think of it
+Index(
+    "ix_task_run_state_type",
+    task_run.c.state_type,
+    sqlite_where=text(f"state_type <> {CODES[StateType.COMPLETED.value]}"),
+)

@@ -1,0 +1,206 @@
+"""The run store in one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from copy import copy
+from pathlib import Path
+from typing import ClassVar, TypeVar
+from uuid import UUID
+
+from upshot.exceptions import RunStoreError
+from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
+from upshot.runstore import _process, _rows
+from upshot.runstore import _sql_sqlite as sql
+from upshot.runstore._connection import Connection, Schema, Side, unavailable
+from upshot.runstore._reader import RunReader
+from upshot.runstore._rows import Row
+from upshot.runstore._writer import Writer
+from upshot.runstore.base import RunStore
+
+T = TypeVar("T")
+
+
+class SQLiteRunStore(RunStore):
+    """Runs, cached results and storages in one file that any number of processes share.
+
+    The file is opened, and made if need be, when the store is first used; a closed store opens
+    again when it is used again. One connection writes and one reads, each behind a lock; who needs
+    both takes the writing one first.
+
+    Args:
+        path: the file.
+        durability: `normal`: what is committed survives the death of the process; `full`: also
+            that of the machine.
+    """
+
+    schema: ClassVar[Schema] = Schema()
+
+    def __init__(self, path: Path, durability: str = "normal") -> None:
+        self.path = path
+        self.durability = durability
+        self._writer = Writer(self.flush, self.close)
+        self._writing = Side(self._open_to_write)
+        self._reading = Side(self._open_to_read)
+        _process.guard(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    def record(self, run: Run) -> None:
+        """Queue a run for the writer thread; raises what its last write met."""
+        self._writer.add(run)
+
+    @property
+    def backlogged(self) -> bool:
+        """Whether 10,000 runs or more are queued."""
+        return self._writer.backlogged
+
+    def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
+        """Write what is queued, a run and its cache entry on this thread."""
+        with self._writing.lock:
+            self._write(run, cache)
+
+    def flush(self) -> None:
+        """Write what is queued on this thread."""
+        with self._writing.lock:
+            if len(self._writer):
+                self._write()
+
+    def cached(self, key: str) -> CacheEntry | None:
+        """The newest entry under a key."""
+        row = self._read(lambda cursor: _one(cursor, sql.READ_CACHE_ENTRY, (_rows.text(key),)))
+        return None if row is None else _rows.to_cache_entry(row)
+
+    def strike(self, entry: CacheEntry) -> None:
+        """Remove an entry unless its key has another by now."""
+        self._execute(sql.STRIKE_CACHE_ENTRY, _rows.cache_row(entry)[:3])
+
+    def save_block(self, block: Block) -> None:
+        """Keep a storage's description, unless its id has one."""
+        try:
+            self._execute(sql.PUT_BLOCK, _rows.block_row(block))
+        except sqlite3.IntegrityError:
+            raise ValueError(f"another storage is called {block.name!r}") from None
+
+    def block(self, id: UUID) -> Block | None:
+        """The storage with this id."""
+        row = self._read(lambda cursor: _one(cursor, sql.READ_BLOCK, (id.bytes,)))
+        return None if row is None else _rows.to_block(row)
+
+    def blocks(self) -> list[Block]:
+        """All storages, in the order in which they came."""
+        rows = self._read(lambda cursor: cursor.execute(sql.READ_BLOCKS).fetchall())
+        return [_rows.to_block(row) for row in rows]
+
+    def flow_run(self, id: UUID) -> FlowRun | None:
+        """A flow run, after what is queued was written."""
+        return self._read_runs(lambda reader: reader.flow_run(sql.READ_FLOW_RUN, (id.bytes,)))
+
+    def task_run(self, id: UUID) -> TaskRun | None:
+        """A task run, after what is queued was written."""
+        return self._read_runs(lambda reader: reader.task_run(sql.READ_TASK_RUN, (id.bytes,)))
+
+    def task_runs(self, flow_run: UUID) -> list[TaskRun]:
+        """The task runs of a flow run, after what is queued was written."""
+        key = (flow_run.bytes,)
+        return self._read_runs(lambda reader: reader.task_runs(sql.READ_TASK_RUNS, key))
+
+    def flow_runs(self, limit: int = 200) -> list[FlowRun]:
+        """The newest flow runs, after what is queued was written."""
+        return self._read_runs(lambda reader: reader.flow_runs(sql.READ_FLOW_RUNS, (limit,)))
+
+    def close(self) -> None:
+        """Write what is queued, close the file and end the thread, also if the first fails."""
+        self._writer.stop()
+        with self._writing.lock, self._reading.lock:
+            try:
+                if len(self._writer):
+                    self._write()
+            finally:
+                self._writing.close()
+                self._reading.close()
+
+    def before_fork(self) -> None:
+        """Write what is queued, end the thread, let go of the file, and keep other threads out."""
+        self._writer.stop(_process.FORK_PATIENCE)
+        both = [side.hold(_process.FORK_PATIENCE) for side in (self._writing, self._reading)]
+        if not all(both):  # who holds a lock for so long keeps its file; the child forgets it
+            return
+        try:
+            if len(self._writer):
+                self._write()
+        except RunStoreError:
+            pass  # it stays queued in the parent, and its next use says so
+        finally:
+            self._writing.close()
+            self._reading.close()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Let other threads in; in the child, start anew."""
+        for side in (self._writing, self._reading):
+            side.start_over() if in_child else side.let_go()
+        if in_child:
+            self._writer.forget()
+
+    def _open_to_write(self) -> Connection:
+        return Connection(self.path, self.durability, self.schema)
+
+    def _open_to_read(self) -> Connection:
+        return Connection(self.path, self.durability, self.schema, reading=True)
+
+    def _write(self, run: Run | None = None, cache: CacheEntry | None = None) -> None:
+        """Write all that is queued, and these; the caller holds the lock."""
+        taken = self._writer.take()
+        runs = taken if run is None else taken | {id(run): run}
+        try:
+            numbered = self._writing.opened().runs.transact(runs.values(), cache)
+        except BaseException as error:
+            self._writer.put_back(taken.values())
+            self._writing.close()
+            if not isinstance(error, (sqlite3.Error, OSError, RunStoreError)):
+                raise
+            problem = unavailable(self.path, "be written", error)
+            if taken:
+                self._writer.error = copy(problem)  # the other one keeps all frames above alive
+            raise problem from error
+        for one, number in numbered:
+            one.row = number
+        self._writer.error = None
+
+    def _execute(self, statement: str, row: Row) -> None:
+        with self._writing.lock:
+            try:
+                self._writing.opened().cursor.execute(statement, row)
+            except sqlite3.IntegrityError:
+                raise
+            except (sqlite3.Error, OSError) as error:
+                self._writing.close()
+                raise unavailable(self.path, "be written", error) from error
+
+    def _read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        with self._reading.lock:
+            try:
+                return work(self._reading.opened().cursor)
+            except (sqlite3.Error, OSError) as error:
+                self._reading.close()
+                raise unavailable(self.path, "be read", error) from error
+
+    def _read_runs(self, work: Callable[[RunReader], T]) -> T:
+        """What `work` reads of one moment, after what is queued was written."""
+
+        def read(cursor: sqlite3.Cursor) -> T:
+            cursor.execute("BEGIN")
+            try:
+                return work(RunReader(cursor))
+            finally:
+                cursor.execute("ROLLBACK")
+
+        self.flush()
+        return self._read(read)
+
+
+def _one(cursor: sqlite3.Cursor, statement: str, key: Row) -> Row | None:
+    row: Row | None = cursor.execute(statement, key).fetchone()
+    return row

@@ -1,0 +1,110 @@
+"""The run store's statements, in SQLAlchemy Core; `generate` compiles them once and for all.
+
+Parameters are positional, in the order of the columns listed here, which `_rows` follows.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import ClauseElement, Table, bindparam, delete, func, literal_column, select
+from sqlalchemy.dialects.sqlite import insert
+
+from upshot.runstore.schema import alembic_version, block, cache_entry, flow_run, task_run
+
+_PROGRESS = (
+    "name",
+    "tags",
+    "run_count",
+    "start_time",
+    "end_time",
+    "state_type",
+    "state_name",
+    "states",
+    "result",
+    "failure",
+)
+_OF_FLOW = (*_PROGRESS, "parameters", "owner")
+_OF_TASK = (*_PROGRESS, "cache_key", "child_uid")
+_FLOW_RUN = ("id", "uid", "parent_task_run_id", "flow_name", "flow_version", *_OF_FLOW)
+_TASK_RUN = (
+    "id",
+    "uid",
+    "flow_run_id",
+    "task_key",
+    "task_name",
+    "task_version",
+    "call_index",
+    *_OF_TASK,
+)
+_CACHE = ("key", "document", "created", "expires", "task_run_uid")
+_BLOCK = ("uid", "type", "fields", "name")
+
+
+def _bound(names: tuple[str, ...]) -> dict[str, object]:
+    return {name: bindparam(f"new_{name}") for name in names}
+
+
+def _insert(table: Table, names: tuple[str, ...]) -> ClauseElement:
+    return insert(table).values(_bound(names))
+
+
+def _update(table: Table, names: tuple[str, ...]) -> ClauseElement:
+    """By number and uid: a number that another store gave never hits another run's row."""
+    values = [(table.c[name], value) for name, value in _bound(names).items()]
+    return (
+        table.update()
+        .ordered_values(*values)
+        .where(table.c.id == bindparam("id"), table.c.uid == bindparam("uid"))
+    )
+
+
+def _read(table: Table, names: tuple[str, ...], by: str) -> ClauseElement:
+    return select(*(table.c[name] for name in names)).where(table.c[by] == bindparam(by))
+
+
+def _put_cache_entry() -> ClauseElement:
+    put = insert(cache_entry).values(_bound(_CACHE))
+    return put.on_conflict_do_update(
+        index_elements=["key"], set_={name: put.excluded[name] for name in _CACHE[1:]}
+    )
+
+
+_flow_run_columns = [flow_run.c[name] for name in _FLOW_RUN]
+_of_flow_run = task_run.c.flow_run_id == (
+    select(flow_run.c.id).where(flow_run.c.uid == bindparam("flow_run")).scalar_subquery()
+)
+
+STATEMENTS: dict[str, ClauseElement] = {
+    "GET_VERSION": select(alembic_version.c.version_num),
+    "SET_VERSION": _insert(alembic_version, ("version_num",)),
+    "LAST_FLOW_RUN": select(func.max(flow_run.c.id)),
+    "LAST_TASK_RUN": select(func.max(task_run.c.id)),
+    "FIND_FLOW_RUN": _read(flow_run, ("id",), "uid"),
+    "FIND_TASK_RUN": _read(task_run, ("id",), "uid"),
+    "INSERT_FLOW_RUN": _insert(flow_run, _FLOW_RUN),
+    "INSERT_TASK_RUN": _insert(task_run, _TASK_RUN),
+    "UPDATE_FLOW_RUN": _update(flow_run, _OF_FLOW),
+    "UPDATE_TASK_RUN": _update(task_run, _OF_TASK),
+    "PUT_CACHE_ENTRY": _put_cache_entry(),
+    "STRIKE_CACHE_ENTRY": delete(cache_entry).where(
+        cache_entry.c.key == bindparam("key"),
+        cache_entry.c.document == bindparam("document"),
+        cache_entry.c.created == bindparam("created"),
+    ),
+    "READ_CACHE_ENTRY": _read(cache_entry, _CACHE, "key"),
+    "PUT_BLOCK": insert(block)
+    .values(_bound(_BLOCK))
+    .on_conflict_do_nothing(index_elements=["uid"]),
+    "READ_BLOCK": _read(block, _BLOCK, "uid"),
+    "READ_BLOCKS": select(*(block.c[name] for name in _BLOCK)).order_by(block.c.id),
+    "READ_FLOW_RUN": _read(flow_run, _FLOW_RUN, "uid"),
+    "READ_FLOW_RUN_ROW": _read(flow_run, _FLOW_RUN, "id"),
+    "READ_TASK_RUN": _read(task_run, _TASK_RUN, "uid"),
+    "READ_TASK_RUN_ROW": _read(task_run, _TASK_RUN, "id"),
+    "READ_TASK_RUNS": select(*(task_run.c[name] for name in _TASK_RUN))
+    .where(_of_flow_run)
+    .order_by(task_run.c.id),
+    "READ_FLOW_RUNS": select(*_flow_run_columns)
+    .order_by(flow_run.c.id.desc())
+    .limit(bindparam("limit"))
+    .offset(literal_column("0")),
+}
