@@ -1,0 +1,149 @@
+"""Reading a blob: the digest first, then the value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from upshot import _registry
+from upshot._blob import format
+from upshot._blob.format import Damaged
+from upshot._blob.source import Source, data_reader
+from upshot.exceptions import BlobReplaced, StorageError, UnreadableResult
+from upshot.filesystems import FileSystem
+from upshot.serializers import Serializer
+
+
+@dataclass(frozen=True, slots=True)
+class BlobDescription:
+    """What a blob says of itself.
+
+    Attributes:
+        serializer: the type and the fields of its serializer.
+        upshot_version: which upshot wrote it.
+        created: when.
+        digest: of all bytes up to the end of the data: `xxh3-128:` and 32 hexadecimal digits.
+        size: of the blob, in bytes.
+    """
+
+    serializer: dict[str, Any]
+    upshot_version: str
+    created: datetime
+    digest: str
+    size: int
+
+
+def read_blob(
+    storage: FileSystem, key: str, *, digest: str | None = None, size: int | None = None
+) -> Any:
+    """The value under a key.
+
+    Nothing in the blob is looked at before its digest was found to be right; larger ones are read
+    twice for that. Memory holds little more than the value if the serializer reads in pieces.
+
+    Args:
+        storage: where it is.
+        key: its key there.
+        digest: what its digest must be; None for anything.
+        size: what its size must be; None for anything.
+
+    Raises:
+        BlobMissing: if there is nothing under the key.
+        BlobReplaced: if a blob is there, and whole, but not the one with that digest and size.
+        UnreadableResult: if the blob is damaged, or its value cannot be made of it here.
+        InvalidStorageKey: if the key is none.
+        StorageUnavailable: if the storage refuses.
+    """
+    with Source(storage, key) as source:
+        try:
+            quote, tail = _ending(source)
+            _verify(source, quote, tail["digest"])
+            if digest not in (None, tail["digest"]) or size not in (None, source.size):
+                raise BlobReplaced(key, str(storage))
+            return _value(source, quote)
+        except (StorageError, BlobReplaced):
+            raise
+        except Damaged as error:
+            raise UnreadableResult(key, str(storage), str(error)) from error
+        except Exception as error:
+            raise UnreadableResult(key, str(storage), _said(error)) from error
+
+
+def describe_blob(storage: FileSystem, key: str) -> BlobDescription:
+    """What the blob under a key says of itself.
+
+    Its data is neither read nor verified, and nothing is imported.
+
+    Raises:
+        BlobMissing: if there is nothing under the key.
+        UnreadableResult: if what is there is no blob.
+        InvalidStorageKey: if the key is none.
+        StorageUnavailable: if the storage refuses.
+    """
+    with Source(storage, key) as source:
+        try:
+            tail = _ending(source)[1]
+            return BlobDescription(
+                serializer=format.parsed(_beginning(source)[0]) or {},
+                upshot_version=str(tail["upshot_version"]),
+                created=datetime.fromisoformat(tail["created"]),
+                digest=tail["digest"],
+                size=source.size,
+            )
+        except (Damaged, KeyError, TypeError, ValueError) as error:
+            raise UnreadableResult(key, str(storage), _said(error)) from error
+
+
+def _ending(source: Source) -> tuple[int, dict[str, Any]]:
+    """Where the quote after the data is, and the fields that follow."""
+    begin = max(0, source.size - format.TAIL_LIMIT)
+    quote, tail = format.find_tail(source.between(begin, source.size))
+    return begin + quote, tail
+
+
+def _beginning(source: Source) -> tuple[bytes, int]:
+    """The description of the serializer, as JSON, and where the data begins."""
+    limit = 4096
+    while True:
+        found = format.find_data(source.between(0, min(limit, source.size)))
+        if found is not None:
+            return found
+        if limit >= min(format.HEAD_LIMIT, source.size):
+            raise Damaged("it does not begin as a blob does: it is something else")
+        limit *= 8
+
+
+def _verify(source: Source, quote: int, digest: str) -> None:
+    if not digest.startswith(f"{format.DIGEST}:"):
+        raise Damaged(f"its digest {digest[:20]!r} is of a kind that this upshot does not know")
+    found = format.new_hash()
+    for piece in source.pieces(quote + 1):
+        found.update(piece)
+    if digest != f"{format.DIGEST}:{found.hexdigest()}":
+        raise Damaged("its digest does not fit: it was damaged")
+
+
+def _value(source: Source, end: int) -> Any:
+    description, begin = _beginning(source)
+    serializer = _serializer(description)
+    if _registry.load("serializer", serializer.type) is not type(serializer):
+        # its class was defined anew
+        _serializer.cache_clear()
+        serializer = _serializer(description)
+    escaped = not serializer.escape_free
+    return serializer.load_from(data_reader(source, begin, end, escaped=escaped))
+
+
+@lru_cache(maxsize=64)
+def _serializer(description: bytes) -> Serializer:
+    return Serializer.model_validate_json(description)
+
+
+def _said(error: Exception) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return text if isinstance(error, Damaged) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,17 @@
+"""Storages: file systems that hold blobs."""
+
+from typing import Any
+
+from upshot._registry import import_path as _import_path
+from upshot.filesystems.base import FileSystem
+
+_PLACES = {"LocalFileSystem": "local", "MemoryFileSystem": "memory"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _import_path(f"{__name__}.{_PLACES[name]}.{name}")
+
+
+__all__ = ["FileSystem", *_PLACES]

@@ -1,0 +1,121 @@
+"""Files that are written beside the place they are for, and put there when they are whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from upshot.exceptions import StorageError
+
+if sys.platform == "darwin":
+    import fcntl
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_FLAGS = (
+    os.O_CREAT
+    | os.O_EXCL
+    | os.O_WRONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+class PartialFile(io.FileIO):
+    """A hidden file in the folder of its target, whose place it takes in `settle`.
+
+    Args:
+        target: the path to be written; folders that it needs are made.
+        durable: whether what is told to be there must survive the death of the machine.
+        refusal: makes an error of this library of what the system said.
+    """
+
+    def __init__(
+        self, target: str, *, durable: bool, refusal: Callable[[OSError], StorageError]
+    ) -> None:
+        self._target, self._durable, self._refusal = target, durable, refusal
+        self._folder = os.path.dirname(target)
+        self._path = os.path.join(self._folder, f".upshot-{os.urandom(8).hex()}")
+        try:
+            super().__init__(self._open(), "wb")
+        except OSError as error:
+            raise refusal(error) from error
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of `data`."""
+        try:
+            written = super().write(data)
+            size = memoryview(data).nbytes
+            while written < size:
+                # the system took less: a signal came, the disk is nearly full, or it is > 2 GB
+                written += super().write(memoryview(data).cast("B")[written:])
+        except OSError as error:
+            raise self._refusal(error) from error
+        return written
+
+    def settle(self) -> None:
+        """Take the target's place."""
+        try:
+            if self._durable:
+                _sync(self.fileno())
+            self.close()
+            os.replace(self._path, self._target)
+            if self._durable:
+                sync_folder(self._folder)
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        with suppress(OSError):
+            self.close()
+        with suppress(OSError):
+            os.unlink(self._path)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, _FLAGS, 0o600)
+        except FileNotFoundError:
+            make_folders(self._folder, durable=self._durable)
+            return os.open(self._path, _FLAGS, 0o600)
+
+
+def make_folders(path: str, *, durable: bool) -> None:
+    """Make a folder, and those above it that are not there, for nobody else to look into."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        above = os.path.dirname(path)
+        if above == path:
+            raise
+        make_folders(above, durable=durable)
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+    if durable:
+        sync_folder(os.path.dirname(path))
+
+
+def sync_folder(path: str) -> None:
+    """Return when the names in a folder have reached the disk."""
+    if sys.platform != "win32":
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        # there, fsync leaves the data in the disk's own memory
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)

@@ -1,0 +1,143 @@
+"""A folder of the local file system as a storage."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from stat import S_ISDIR
+from typing import Any, BinaryIO, ClassVar
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from pydantic import field_validator
+
+from upshot._bridge import compatible
+from upshot.exceptions import InvalidStorageKey, StorageError, StorageUnavailable
+from upshot.filesystems._keys import relative_key
+from upshot.filesystems._partial import PartialFile
+from upshot.filesystems.base import FileSystem
+from upshot.settings import get_current_settings
+
+_SCHEME = "file://"
+
+
+class LocalFileSystem(FileSystem):
+    """Files below one folder, which is made when it is first needed: folders 0700, files 0600.
+
+    What is written goes to a temporary file in the same folder, which then takes the place of
+    the old one. With the setting `durability` at `full` it has reached the disk by then.
+
+    Attributes:
+        basepath: the folder; `~` is the user's home. None for the setting `local_storage_path`.
+    """
+
+    slug: ClassVar[str] = "local-file-system"
+
+    basepath: str | None = None
+
+    @field_validator("basepath", mode="before")
+    @classmethod
+    def _as_text(cls, basepath: Any) -> Any:
+        return os.fspath(basepath) if isinstance(basepath, os.PathLike) else basepath
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self._root()!r})"
+
+    @compatible
+    def read_path(self, path: str) -> bytes:
+        """All bytes of a file.
+
+        Raises:
+            FileNotFoundError: if it is not there.
+            InvalidStorageKey: if it is a folder, or outside of the base path.
+            StorageUnavailable: if it cannot be read.
+        """
+        with self.open(path) as file:
+            return file.read()
+
+    @compatible
+    def write_path(self, path: str, content: bytes) -> str:
+        """Put bytes into a file, making the folders above it; gives its full path.
+
+        Raises:
+            InvalidStorageKey: if it is outside of the base path.
+            StorageUnavailable: if it cannot be written.
+        """
+        with self.writing(path) as file:
+            file.write(content)
+        return self._path(path)
+
+    def open(self, key: str) -> BinaryIO:
+        """An unbuffered reader of a file."""
+        try:
+            return io.FileIO(self._path(key))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise self._refusal("read", key, error) from error
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[BinaryIO]:
+        """A writer of the file that takes the place of the old one when its block ends well."""
+        file = PartialFile(
+            self._path(key),
+            durable=get_current_settings().durability == "full",
+            refusal=partial(self._refusal, "write", key),
+        )
+        try:
+            yield file
+            file.settle()
+        except BaseException:
+            file.discard()
+            raise
+
+    def size(self, key: str) -> int | None:
+        """How many bytes a file has; None if there is none."""
+        try:
+            found = os.stat(self._path(key))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._refusal("read", key, error) from error
+        return None if S_ISDIR(found.st_mode) else found.st_size
+
+    def uri(self, key: str) -> str:
+        """Where a file is: `file://` and its path, quoted."""
+        return _SCHEME + quote_from_bytes(os.fsencode(self._path(key)))
+
+    def key_of(self, uri: str) -> str | None:
+        """The key of a `file://` place; None if it is not below the base path."""
+        if not uri.startswith(f"{_SCHEME}/"):
+            return None
+        try:
+            return relative_key(os.fsdecode(unquote_to_bytes(uri[len(_SCHEME) :])), self._root())
+        except InvalidStorageKey:
+            return None
+
+    def described(self) -> LocalFileSystem:
+        """The storage with its base path as it is now, absolute."""
+        return type(self)(basepath=self._root())
+
+    def _resolve_path(self, path: str) -> Path:
+        return Path(self._path(path))
+
+    def _root(self) -> str:
+        if self.basepath is None:
+            return str(get_current_settings().local_storage_path)
+        return os.path.abspath(os.path.expanduser(self.basepath))
+
+    def _path(self, key: str) -> str:
+        root = self._root()
+        return f"{root.rstrip('/')}/{relative_key(key, root)}"
+
+    def _refusal(self, operation: str, key: str, error: OSError) -> StorageError:
+        if isinstance(error, IsADirectoryError):
+            return InvalidStorageKey(key, self._root(), "is not a file")
+        if error.errno == errno.ENAMETOOLONG:
+            return InvalidStorageKey(key, self._root(), "is too long for this file system")
+        said = error.strerror or str(error)
+        return StorageUnavailable(str(self), f"{operation} {key!r}", said)

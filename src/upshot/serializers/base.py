@@ -1,0 +1,62 @@
+"""What a serializer does; `upshot.testing.SerializerContract` states it as tests."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, BinaryIO, ClassVar
+
+from pydantic import ConfigDict
+
+from upshot._models import Dispatched
+
+
+class Serializer(Dispatched):
+    """Turns values into UTF-8 text, as bytes, and back. It knows nothing of files.
+
+    A subclass has a field `type` with a default of its own, by which blobs name it, and `dumps`
+    and `loads`. For values larger than what should be copied it also has `dump_to` and
+    `load_from`, which say the same in pieces. All fields of a subclass stand in the blobs that it
+    writes.
+
+    Attributes:
+        escape_free: whether the text is ASCII without quotes, backslashes and control characters,
+            as base64 is; a blob then holds it as it is.
+    """
+
+    registry_kind: ClassVar[str] = "serializer"
+    escape_free: ClassVar[bool] = False
+    model_config = ConfigDict(extra="forbid")
+
+    type: str
+
+    @abstractmethod
+    def dumps(self, value: Any) -> bytes:
+        """The text of a value.
+
+        Raises:
+            UnserializableValue: naming the place inside the value that cannot be taken.
+        """
+
+    @abstractmethod
+    def loads(self, text: bytes) -> Any:
+        """The value of a text that `dumps` or `dump_to` made."""
+
+    def dump_to(self, value: Any, write: Callable[[bytes], object]) -> None:
+        """Hand the text of a value to `write`, piece by piece.
+
+        Raises:
+            UnserializableValue: as `dumps`; some pieces may have been written by then.
+            StorageError: whatever of it `write` raises.
+        """
+        write(self.dumps(value))
+
+    def load_from(self, reader: BinaryIO) -> Any:
+        """The value of the text that `reader` gives: a buffered one, whose `read(n)` gives less
+        than `n` bytes only at the end.
+        """
+        return self.loads(reader.read())
+
+    def description(self) -> dict[str, Any]:
+        """What a blob says of its serializer: enough to make an equal one."""
+        return self.model_dump(mode="json")
