@@ -1,0 +1,84 @@
+"""Storages in the run store: kept when a result first needs them, found again by identity.
+
+A storage that nobody saved under a name has an identity that follows from what it is, so that
+equal storages share one row, in every process.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+from weakref import WeakKeyDictionary
+
+from pydantic import ValidationError
+
+from upshot import _registry
+from upshot.exceptions import UnknownPlugin, UpshotError
+from upshot.filesystems import FileSystem
+from upshot.records import Block
+from upshot.runstore import RunStore
+
+_NAMESPACE = UUID("0d9c6f6e-8f1c-5d0b-9c5e-6a1f3b0f7a55")
+
+_known: WeakKeyDictionary[RunStore, dict[UUID, FileSystem]] = WeakKeyDictionary()
+
+
+def identify(storage: FileSystem) -> Block:
+    """What the run store keeps of a storage; its id is the same for equal ones."""
+    described = storage.described()
+    kind = described.slug or f"{type(described).__module__}:{type(described).__qualname__}"
+    fields = described.model_dump_json()
+    return Block(id=uuid5(_NAMESPACE, f"{kind}\n{fields}"), type=kind, fields=fields)
+
+
+def register(storage: FileSystem, block: Block, store: RunStore) -> None:
+    """Make sure that `store` has the storage, before the first reference to it is written."""
+    known = _known.setdefault(store, {})
+    if block.id not in known:
+        store.save_block(block)
+        known[block.id] = storage
+
+
+def find(id: UUID, store: RunStore) -> FileSystem | None:
+    """The storage with this identity; None if the store has none that can be made here."""
+    known = _known.setdefault(store, {})
+    if id not in known:
+        block = store.block(id)
+        storage = None if block is None else _restore(block)
+        if storage is None:
+            return None
+        known[id] = storage
+    return known[id]
+
+
+def find_by_uri(uri: str, store: RunStore) -> tuple[FileSystem, str] | None:
+    """The recorded storage that this place is in, and its key there; None if there is none."""
+    for block in store.blocks():
+        storage = find(block.id, store)
+        key = storage.key_of(uri) if storage is not None else None
+        if storage is not None and key is not None:
+            return storage, key
+    return None
+
+
+def _restore(block: Block) -> FileSystem | None:
+    try:
+        cls = storage_class(block.type)
+        return cls.model_validate_json(block.fields)
+    except (UpshotError, ImportError, AttributeError, ValidationError):
+        # its class is not here; whoever asks names the storage by its identity
+        return None
+
+
+def storage_class(name: str) -> type[FileSystem]:
+    """The class of a storage, by its name in the table or as `module:Class`.
+
+    Raises:
+        UnknownPlugin: if there is no such storage.
+    """
+    if ":" in name:
+        found = _registry.import_path(name.replace(":", "."))
+    else:
+        found = _registry.load("storage", name)
+    if not isinstance(found, type) or not issubclass(found, FileSystem):
+        raise UnknownPlugin("storage", name, _registry.names("storage"))
+    return found
