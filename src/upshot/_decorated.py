@@ -1,0 +1,154 @@
+"""What flows and tasks have in common: their options, and how a call is driven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial, update_wrapper
+from inspect import getdoc
+from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
+
+from upshot import _options
+from upshot._bridge import call_must_block, caller_is_async, run_blocking
+from upshot._engine import async_driver, sync_driver
+from upshot._engine.attempts import Ended
+from upshot._engine.effects import Steps
+from upshot._parameters import signature_of
+from upshot.filesystems import FileSystem
+from upshot.serializers import Serializer
+from upshot.settings import get_current_settings
+from upshot.states import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Decorated(Generic[P, R]):
+    """A function whose calls are runs."""
+
+    kind = ""
+
+    persist_result: bool | None
+    result_storage: FileSystem | str | None
+    result_serializer: Serializer | str | None
+    result_storage_key: str | None = None
+    cache_result_in_memory: bool
+
+    def __init__(self, fn: Callable[P, R], options: Mapping[str, Any]) -> None:
+        _options.check_function(self.kind, fn)
+        update_wrapper(self, fn, updated=())
+        self.fn = fn
+        self._given = {name: value for name, value in options.items() if value is not None}
+        self.name: str = options["name"] if options["name"] is not None else _default_name(self)
+        _options.check_name(self.kind, self.name)
+        self.description: str | None = options["description"] or getdoc(fn)
+        self.version: str | None = options["version"]
+        self.isasync = _options.is_async(fn)
+        self._signature = signature_of(fn, self.name)
+        self._retries = _options.checked_retries(options["retries"])
+        self.retry_delays = _options.delays(options["retry_delay_seconds"])
+        self.persist_result = _options.checked_flag("persist_result", options["persist_result"])
+        self.result_storage = _options.checked_storage(options["result_storage"])
+        self.result_serializer = _options.checked_serializer(options["result_serializer"])
+        self.cache_result_in_memory = _options.checked_switch(
+            "cache_result_in_memory", options["cache_result_in_memory"]
+        )
+
+    @property
+    def retries(self) -> int:
+        """How often the function is called again after it raised."""
+        if self._retries is not None:
+            return self._retries
+        settings = get_current_settings()
+        return int(getattr(settings, f"{self.kind}_default_retries"))
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: Any, return_state: Literal[True], **kwargs: Any) -> State[R]: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function; give what it returned, raise what it raised.
+
+        With `return_state=True`, give the final state instead, whatever the function raised.
+        """
+        return_state = bool(kwargs.pop("return_state", False))
+        steps = self._steps(args, kwargs, not return_state)
+        if not self.isasync:
+            end = sync_driver.drive(steps)
+        elif not call_must_block():
+            return self._acall(steps, return_state)
+        else:
+            end = run_blocking(partial(async_driver.drive, steps))
+        if return_state and not end.crashed:
+            return end.state()
+        error = end.error
+        if error is None:
+            return end.take_value()
+        try:
+            raise error
+        finally:
+            del error, end
+
+    async def _acall(self, steps: Steps[Ended], return_state: bool) -> Any:
+        end = await async_driver.drive(steps)
+        if return_state and not end.crashed:
+            return end.state()
+        error = end.error
+        if error is None:
+            return end.take_value()
+        try:
+            raise error
+        finally:
+            del error, end
+
+    def _steps(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
+    ) -> Steps[Ended]:
+        """What a call of the function does, step by step; nothing is done yet."""
+        raise TypeError(f"{type(self).__name__} is neither a flow nor a task")
+
+    def _with(self, changes: Mapping[str, Any]) -> Self:
+        given = {name: value for name, value in changes.items() if value is not _options.NOT_GIVEN}
+        return type(self)(self.fn, **{**self._given, **given})
+
+    def _entering(
+        self,
+        variables: Mapping[ContextVar[Any], Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        before: Callable[[], object] = lambda: None,
+    ) -> Callable[[], Any]:
+        """A call of the function in which these context variables have these values."""
+        values = {**variables, caller_is_async: self.isasync}
+        fn: Callable[..., Any] = self.fn
+
+        def call() -> Any:
+            before()
+            with _set(values):
+                return fn(*args, **kwargs)
+
+        async def acall() -> Any:
+            before()
+            with _set(values):
+                return await fn(*args, **kwargs)
+
+        return acall if self.isasync else call
+
+
+@contextmanager
+def _set(values: Mapping[ContextVar[Any], Any]) -> Iterator[None]:
+    tokens = [(variable, variable.set(value)) for variable, value in values.items()]
+    try:
+        yield
+    finally:
+        for variable, token in tokens:
+            try:
+                variable.reset(token)
+            except ValueError:
+                pass  # a coroutine that is closed by the collector ends in a context of its own
+
+
+def _default_name(decorated: Decorated[Any, Any]) -> str:
+    name = _options.name_of(decorated.fn)
+    return name.replace("_", "-") if decorated.kind == "flow" else name

@@ -1,0 +1,96 @@
+"""The async driver: makes a run happen in the caller's loop; what may block goes to a thread.
+
+Once in a thread, a run goes on there for as long as it only does `Io`: one hop serves the write
+of a value and the commit of its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+
+from upshot._bridge import in_thread
+from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, kept
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _End:
+    """A run that takes no further step."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+async def drive(steps: Steps[T], sleep: Callable[[float], Awaitable[Any]] = anyio.sleep) -> T:
+    """Make each step happen, and return what the run comes to."""
+    at = _step(steps.send, None)
+    while not isinstance(at, _End):
+        try:
+            if isinstance(at, Invoke):
+                at = await _invoke(at, steps)
+            elif isinstance(at, Io):
+                at = await in_thread(partial(_through_io, steps, at.call))
+            elif isinstance(at, Sleep):
+                await sleep(at.seconds)
+                at = _step(steps.send, None)
+        except GeneratorExit as error:
+            # nobody will resume this coroutine: what is left is done here and now
+            at = _through_io(steps, partial(_raise, error))
+        except BaseException as error:
+            # the run decides what an interrupt means for it
+            at = _step(steps.throw, error)
+    try:
+        if at.error is not None:
+            raise at.error
+        end: T = at.value
+        return end
+    finally:
+        del at
+
+
+def _step(step: Callable[[Any], Effect], reply: Any) -> Effect | _End:
+    try:
+        return step(reply)
+    except StopIteration as stop:
+        return _End(value=stop.value)
+    except BaseException as error:
+        return _End(error=error)
+
+
+def _through_io(steps: Steps[Any], call: Callable[[], Any]) -> Effect | _End:
+    while True:
+        try:
+            reply = call()
+        except BaseException as error:
+            at = _step(steps.throw, error)
+        else:
+            at = _step(steps.send, reply)
+        if not isinstance(at, Io):
+            return at
+        call = at.call
+
+
+async def _invoke(effect: Invoke, steps: Steps[Any]) -> Effect | _End:
+    try:
+        value = effect.call()
+        if effect.awaits:
+            value = await value
+    except BaseException as error:
+        if isinstance(error, GeneratorExit):
+            return _through_io(steps, partial(Outcome, error=error))
+        return _step(steps.send, Outcome(error=error))
+    keep = partial(kept, effect, value)
+    del value
+    if effect.keep_blocks:
+        return await in_thread(partial(_through_io, steps, keep))
+    return _step(steps.send, keep())
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,51 @@
+"""From what a function returned to the state that its run ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from upshot._engine.attempts import Conclusion
+from upshot.documents import BaseResult
+from upshot.records import StateType
+from upshot.states import State, is_state, is_state_iterable, summarize
+
+
+def conclude(
+    value: Any, document_of: Callable[[Any], BaseResult[Any]], made: Sequence[Any] = ()
+) -> Conclusion:
+    """The conclusion of a run that returned `value`.
+
+    Args:
+        value: a state that the function made by hand is the conclusion; states of runs, alone or
+            in a list, tuple or set, are summed up; anything else is the run's result.
+        document_of: makes (and, with persistence, writes) the document of a value.
+        made: the ends of the runs that a flow made; they are summed up if it returned None.
+    """
+    if value is None and made:
+        value = [end.state() for end in made]
+    if is_state(value) and not _of_a_run(value):
+        return _by_hand(value, document_of)
+    states: Iterable[State[Any]] = ()
+    if is_state(value):
+        states = (value,)
+    elif is_state_iterable(value):
+        states = value
+    if not states:
+        return Conclusion(StateType.COMPLETED, "Completed", None, document_of(value))
+    type, message = summarize(states)
+    data = document_of(value) if type is StateType.COMPLETED else value
+    return Conclusion(type, type.value.capitalize(), message, data)
+
+
+def _of_a_run(state: State[Any]) -> bool:
+    details = state.state_details
+    return details.flow_run_id is not None or details.task_run_id is not None
+
+
+def _by_hand(state: State[Any], document_of: Callable[[Any], BaseResult[Any]]) -> Conclusion:
+    data = state.data
+    if state.type is StateType.COMPLETED and not isinstance(data, BaseResult):
+        data = document_of(data)
+    return Conclusion(state.type, state.name, state.message, data)
+

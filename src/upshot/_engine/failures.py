@@ -1,0 +1,70 @@
+"""What becomes of an exception: its frames, and what is recorded of it."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from types import TracebackType
+
+from upshot.documents import Failure
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LONGEST_TEXT = 10_000  # characters of a message or a traceback that are recorded
+_MOST_CAUSES = 5
+
+
+def only_users_frames(error: BaseException) -> None:
+    """Cut our own frames off the near end of an exception's traceback."""
+    rest = error.__traceback__
+    while rest is not None and rest.tb_frame.f_code.co_filename.startswith(_OURS):
+        rest = rest.tb_next
+    error.__traceback__ = rest
+
+
+def clear_frames(error: BaseException | None) -> None:
+    """Let go of the variables in the frames of an exception and of those that it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        _clear(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def _clear(rest: TracebackType | None) -> None:
+    while rest is not None:
+        try:
+            rest.tb_frame.clear()
+        except RuntimeError:
+            pass  # still running: the frame of who called
+        rest = rest.tb_next
+
+
+def text_of(error: BaseException) -> str:
+    """An exception's type and message, whatever its `__str__` does."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its text cannot be made)"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def record_failure(error: BaseException, depth: int = 0) -> Failure:
+    """An exception as text, without the value of any variable."""
+    kind = type(error)
+    try:
+        message = str(error)
+        lines = traceback.format_tb(error.__traceback__)
+    except Exception as problem:
+        message, lines = f"(its text cannot be made: {type(problem).__name__})", []
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    causes: tuple[Failure, ...] = ()
+    if cause is not None and depth < _MOST_CAUSES:
+        causes = (record_failure(cause, depth + 1),)
+    notes = getattr(error, "__notes__", ())
+    return Failure(
+        exception_type=f"{kind.__module__}.{kind.__qualname__}",
+        message=message[:_LONGEST_TEXT],
+        traceback="".join(lines)[-_LONGEST_TEXT:],
+        notes=tuple(note for note in notes if isinstance(note, str)),
+        causes=causes,
+    )

@@ -1,0 +1,43 @@
+"""The sync driver: makes a run happen with plain calls, on the caller's thread, without a loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, kept
+
+T = TypeVar("T")
+
+
+def drive(steps: Steps[T], sleep: Callable[[float], object] = time.sleep) -> T:
+    """Make each step happen, and return what the run comes to."""
+    resume: Callable[[Any], Effect] = steps.send
+    reply: Any = None
+    try:
+        while True:
+            effect = resume(reply)
+            resume = steps.send
+            try:
+                if isinstance(effect, Invoke):
+                    reply = invoke(effect)
+                elif isinstance(effect, Io):
+                    reply = effect.call()
+                elif isinstance(effect, Sleep):
+                    reply = sleep(effect.seconds)
+            except BaseException as error:
+                # the run decides what an error of ours, or an interrupt, means for it
+                reply, resume = error, steps.throw
+    except StopIteration as stop:
+        end: T = stop.value
+        return end
+
+
+def invoke(effect: Invoke) -> Outcome:
+    """Call the user's function and keep its value."""
+    try:
+        value = effect.call()
+    except BaseException as error:
+        return Outcome(error=error)
+    return kept(effect, value)

@@ -1,0 +1,178 @@
+"""The options of `@flow` and `@task`, checked where they are given."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import xxhash
+
+from upshot import _registry
+from upshot._keys import check_template
+from upshot.exceptions import InvalidOption, UnknownPlugin
+from upshot.filesystems import FileSystem
+from upshot.serializers import Serializer
+
+
+class _NotGiven:
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+# in the place of an option that was left out, where None is an answer of its own
+NOT_GIVEN: Any = _NotGiven()
+
+_log = logging.getLogger("upshot.tasks")
+_warned: set[str] = set()
+
+
+def check_function(kind: str, fn: object) -> None:
+    """Refuse what cannot be called."""
+    if not callable(fn):
+        raise InvalidOption("fn", f"a {kind} is made of something callable, not of {fn!r}")
+
+
+def check_name(kind: str, name: object) -> None:
+    """Refuse a name that is no text, or empty."""
+    if not isinstance(name, str):
+        hint = " Perhaps you meant to call it?" if callable(name) else ""
+        problem = f"Expected string for {kind} parameter 'name'; got {type(name).__name__} instead."
+        raise InvalidOption("name", problem + hint)
+    if not name:
+        raise InvalidOption("name", "is empty; leave it out for the function's name")
+
+
+def checked_flag(option: str, value: Any) -> bool | None:
+    """A bool, or None where nothing was said."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise InvalidOption(option, f"must be True, False or None; got {value!r}")
+
+
+def checked_switch(option: str, value: Any) -> bool:
+    """A bool."""
+    if isinstance(value, bool):
+        return value
+    raise InvalidOption(option, f"must be True or False; got {value!r}")
+
+
+def checked_retries(value: Any) -> int | None:
+    """A count of retries, or None where nothing was said."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise InvalidOption("retries", f"must be an int of 0 or more; got {value!r}")
+
+
+def delays(value: object) -> tuple[float, ...]:
+    """Seconds before each retry, from one number or several."""
+    given = value if isinstance(value, list | tuple) else [value]
+    seconds = [] if value is None else list(given)
+    for item in seconds:
+        if isinstance(item, bool) or not isinstance(item, int | float) or not item >= 0:
+            raise InvalidOption(
+                "retry_delay_seconds",
+                f"Invalid value {value!r}: must be seconds of 0 or more, or a list of these",
+            )
+    return tuple(map(float, seconds)) if any(seconds) else ()
+
+
+def checked_callable(option: str, value: Any) -> Any:
+    """Something callable, or None."""
+    if value is None or callable(value):
+        return value
+    raise InvalidOption(option, f"must be callable; got {value!r}")
+
+
+def checked_expiration(value: Any) -> timedelta | None:
+    """A timedelta, or None."""
+    if value is None or isinstance(value, timedelta):
+        return value
+    raise InvalidOption("cache_expiration", f"must be a datetime.timedelta; got {value!r}")
+
+
+def checked_storage(value: Any) -> FileSystem | str | None:
+    """A storage, the name of one, or None.
+
+    Raises:
+        UnknownPlugin: if no storage goes by the name.
+    """
+    if value is None or isinstance(value, FileSystem):
+        return value
+    if isinstance(value, str):
+        return _known("storage", value)
+    raise InvalidOption("result_storage", f"must be a storage, or its name; got {value!r}")
+
+
+def checked_serializer(value: Any) -> Serializer | str | None:
+    """A serializer, the type of one, or None.
+
+    Raises:
+        UnknownPlugin: if no serializer goes by the type.
+    """
+    if value is None or isinstance(value, Serializer):
+        return value
+    if isinstance(value, str):
+        return _known("serializer", value)
+    raise InvalidOption("result_serializer", f"must be a serializer, or its type; got {value!r}")
+
+
+def checked_storage_key(value: Any) -> str | None:
+    """A template of storage keys, or None."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        check_template(value)
+        return value
+    raise InvalidOption("result_storage_key", f"must be text; got {value!r}")
+
+
+def _known(kind: str, name: str) -> str:
+    if name not in _registry.BUILTIN[kind] and name not in _registry.names(kind):
+        raise UnknownPlugin(kind, name, _registry.names(kind))
+    return name
+
+
+def first_said(own: bool | None, otherwise: bool) -> bool:
+    """An option's own word, else the setting's."""
+    return otherwise if own is None else own
+
+
+def warn_once_uncached(task: str) -> None:
+    """Say that a task's results enter no cache, the first time that it matters."""
+    if task not in _warned:
+        _warned.add(task)
+        _log.warning(
+            "task %r has a cache_key_fn and persist_result=False: its results enter no cache;"
+            " leave one of the two out",
+            task,
+        )
+
+
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Whether calling `fn` gives a coroutine."""
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
+        getattr(fn, "__call__", None)  # noqa: B004 - not whether it is callable, but what it is
+    )
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """A function's name; of another callable object its class's."""
+    return getattr(fn, "__name__", None) or type(fn).__name__
+
+
+def key_of(fn: Callable[..., Any]) -> str:
+    """What a function is known by: its name and a hash of its code."""
+    code = getattr(fn, "__code__", None) or getattr(type(fn).__call__, "__code__", None)
+    digest = xxhash.xxh3_64_hexdigest(_code_bytes(code)) if code else "builtin"
+    qualname: Sequence[str] = getattr(fn, "__qualname__", name_of(fn)).split(".")
+    return f"{qualname[-1]}-{digest[:8]}"
+
+
+def _code_bytes(code: Any) -> bytes:
+    inner = [item for item in code.co_consts if inspect.iscode(item)]
+    plain = [item for item in code.co_consts if not inspect.iscode(item)]
+    own = f"{code.co_names}{plain!r}".encode("utf-8", "backslashreplace")
+    return b"\0".join([code.co_code, own, *map(_code_bytes, inner)])

@@ -1,0 +1,60 @@
+"""Cache keys, and whether what the cache has may be served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from upshot.documents import BaseResult, PersistedResult
+from upshot.exceptions import (
+    BlobMissing,
+    BlobReplaced,
+    InvalidOption,
+    UnknownPlugin,
+    UnreadableResult,
+)
+from upshot.records import CacheEntry
+from upshot.results import place_of
+
+
+def checked_key(key: object) -> str | None:
+    """What a key function returned, if it can be a key.
+
+    Raises:
+        InvalidOption: if it is neither text nor None.
+    """
+    if key is None or isinstance(key, str):
+        return key
+    raise InvalidOption(
+        "cache_key_fn", f"must return a str, or None for no caching; got {type(key).__name__}"
+    )
+
+
+def document_of(entry: CacheEntry) -> BaseResult[Any]:
+    """The document of a cache entry.
+
+    Raises:
+        UnreadableResult: if it is of a kind that this release does not know.
+    """
+    try:
+        return BaseResult.model_validate_json(entry.document)
+    except (ValidationError, UnknownPlugin) as error:
+        raise UnreadableResult(entry.key, "the cache", str(error)) from error
+
+
+def check_present(document: BaseResult[Any]) -> None:
+    """See that a document's blob is there and has its size; reads nothing of it.
+
+    Raises:
+        MissingResult: if it is gone, replaced, or in no storage that is known here.
+        StorageUnavailable: if its storage refuses.
+    """
+    if not isinstance(document, PersistedResult):
+        return
+    storage, key = place_of(document)
+    size = storage.size(key)
+    if size is None:
+        raise BlobMissing(key, str(document.uri or document.storage_block_id))
+    if document.size not in (None, size):
+        raise BlobReplaced(key, str(document.uri or document.storage_block_id))

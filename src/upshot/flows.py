@@ -1,0 +1,203 @@
+"""Flows: functions whose calls are runs, and in which calls of tasks and flows are recorded."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar, overload
+
+from upshot import _options
+from upshot._decorated import Decorated
+from upshot._engine.attempts import Ended, Ports
+from upshot._engine.conclusions import conclude
+from upshot._engine.effects import Steps
+from upshot._engine.flow_run import FlowCall, run_flow
+from upshot._options import NOT_GIVEN
+from upshot._parameters import bind, describe
+from upshot.context import FlowRunContext, TaskRunContext
+from upshot.filesystems import FileSystem
+from upshot.records import FlowRun, TaskRun, moment
+from upshot.results import Runtime, infer_factory
+from upshot.runstore import open_store
+from upshot.serializers import Serializer
+from upshot.settings import get_current_settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Flow(Decorated[P, R]):
+    """A function whose calls are runs, around the tasks and flows that it calls; see `@flow`.
+
+    Calling it runs the function and gives what it returned, or raises what it raised; with
+    `return_state=True` the call gives the final `State` instead. An async function's flow is
+    awaited; called in a sync flow it blocks.
+
+    Raises:
+        InvalidOption: if an option cannot be what was given.
+        UnknownPlugin: if a storage or serializer is named that does not exist.
+        ReservedArgumentError: if the function has a parameter that upshot keeps for itself.
+    """
+
+    kind = "flow"
+
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        retries: int | None = None,
+        retry_delay_seconds: float | list[float] | None = None,
+        persist_result: bool | None = None,
+        result_storage: FileSystem | str | None = None,
+        result_serializer: Serializer | str | None = None,
+        cache_result_in_memory: bool = True,
+    ) -> None:
+        super().__init__(fn, {k: value for k, value in locals().items() if k in _OPTIONS})
+        self.flow_key = _options.key_of(fn)
+
+    def with_options(
+        self,
+        *,
+        name: str = NOT_GIVEN,
+        description: str | None = NOT_GIVEN,
+        version: str | None = NOT_GIVEN,
+        retries: int | None = NOT_GIVEN,
+        retry_delay_seconds: float | list[float] | None = NOT_GIVEN,
+        persist_result: bool | None = NOT_GIVEN,
+        result_storage: FileSystem | str | None = NOT_GIVEN,
+        result_serializer: Serializer | str | None = NOT_GIVEN,
+        cache_result_in_memory: bool = NOT_GIVEN,
+    ) -> Flow[P, R]:
+        """A flow of the same function with other options; what is not given stays as it is."""
+        return self._with({k: value for k, value in locals().items() if k in _OPTIONS})
+
+    def _steps(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
+    ) -> Steps[Ended]:
+        parameters = bind(self._signature, self.name, args, kwargs)
+        around, settings = FlowRunContext.get(), get_current_settings()
+        context = FlowRunContext(
+            flow=self,
+            flow_run=self._record(around, parameters),
+            parameters=parameters,
+            result_factory=infer_factory(
+                self,
+                parent=around.result_factory if around else None,
+                settings=settings,
+                needs_persistence=bool(around and around.retries),
+            ),
+            store=open_store(settings),
+            settings=settings,
+            retries=self.retries,
+        )
+        inside = {FlowRunContext.current: context, TaskRunContext.current: None}
+        counted = around is not None and TaskRunContext.get() is None
+        call = FlowCall(
+            run=context.flow_run,
+            function=self._entering(inside, args, kwargs, before=context.start_attempt),
+            awaits=self.isasync,
+            keep=partial(conclude, document_of=_document_maker(context), made=context.made),
+            persists=context.result_factory.persist_result,
+            retries=context.retries,
+            retry_delay=self.retry_delays,
+            wants_value=wants_value,
+            on_end=around.made.append if around and counted else None,
+        )
+        return run_flow(call, Ports(context.store, time.time))
+
+    def _record(self, around: FlowRunContext | None, parameters: dict[str, Any]) -> FlowRun:
+        run = FlowRun(
+            name="",
+            flow_name=self.name,
+            flow_version=self.version,
+            parameters=describe(parameters),
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+        )
+        run.name = f"{self.name}-{run.uid.hex()[-6:]}"
+        if around is not None:
+            index = around.next_call_index(self.flow_key)
+            run.parent = TaskRun(
+                name=f"{self.name}-{index}",
+                task_name=self.name,
+                task_key=self.flow_key,
+                task_version=self.version,
+                call_index=index,
+                flow_run=around.flow_run,
+                child_uid=run.uid,
+            )
+        return run
+
+
+def _document_maker(context: FlowRunContext) -> Callable[[Any], Any]:
+    runtime = Runtime(context.parameters, context.flow_run)
+    return lambda value: context.result_factory.create(
+        value, at=moment(time.time()), store=context.store, runtime=runtime
+    )
+
+
+_OPTIONS = frozenset(
+    {
+        "cache_result_in_memory",
+        "description",
+        "name",
+        "persist_result",
+        "result_serializer",
+        "result_storage",
+        "retries",
+        "retry_delay_seconds",
+        "version",
+    }
+)
+
+
+@overload
+def flow(__fn: Callable[P, R]) -> Flow[P, R]: ...
+@overload
+def flow(
+    __fn: None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    version: str | None = None,
+    retries: int | None = None,
+    retry_delay_seconds: float | list[float] | None = None,
+    persist_result: bool | None = None,
+    result_storage: FileSystem | str | None = None,
+    result_serializer: Serializer | str | None = None,
+    cache_result_in_memory: bool = True,
+) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+def flow(__fn: Any = None, **options: Any) -> Any:
+    """Make a function a flow.
+
+    Args:
+        name: what it is called; by default the function's name, with `-` for `_`.
+        description: by default the function's docstring.
+        version: the flow's version, for people.
+        retries: how often the function is called again after it raised.
+        retry_delay_seconds: seconds before each retry, or a list of these; its last one holds
+            for all later retries.
+        persist_result: write the flow's own result to the storage. By default where a feature in
+            use needs it: results that are not kept in memory, retries of the flow around it.
+        result_storage: where to, as a storage or the name of one, also for the tasks and flows
+            inside that name no other; by default the folder `UPSHOT_LOCAL_STORAGE_PATH`.
+        result_serializer: how, likewise; by default `UPSHOT_RESULTS_DEFAULT_SERIALIZER`.
+        cache_result_in_memory: also keep the value in memory with the state.
+
+    Example:
+        >>> from upshot import task
+        >>> @task
+        ... def double(x: int) -> int:
+        ...     return 2 * x
+        >>> @flow
+        ... def total(numbers: list[int]) -> int:
+        ...     return sum(double(number) for number in numbers)
+        >>> total([1, 2, 3])
+        12
+    """
+    return Flow(__fn, **options) if __fn is not None else lambda fn: Flow(fn, **options)

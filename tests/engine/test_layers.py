@@ -1,0 +1,90 @@
+"""What drivers and shells must not know: every rule stands in the generators."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import upshot
+
+PACKAGE = Path(upshot.__file__).parent
+DRIVERS = ("_engine/sync_driver.py", "_engine/async_driver.py")
+SHELLS = (*DRIVERS, "_decorated.py", "flows.py", "tasks.py")
+EFFECTS = {"Invoke", "Io", "Sleep", "Wait"}
+# what only a rule about retries, caching or states would do
+RULES = {
+    "cached",
+    "commit",
+    "enter",
+    "flush",
+    "is_fresh",
+    "record",
+    "run_count",
+    "state_type",
+    "strike",
+}
+
+
+def parsed(name: str) -> ast.Module:
+    return ast.parse((PACKAGE / name).read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_a_driver_handles_the_four_effects_and_no_other(name: str) -> None:
+    handled = {
+        node.args[1].id
+        for node in ast.walk(parsed(name))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "isinstance"
+        and isinstance(node.args[1], ast.Name)
+    }
+    classes_of_its_own = {n.name for n in ast.walk(parsed(name)) if isinstance(n, ast.ClassDef)}
+    assert handled - classes_of_its_own - {"GeneratorExit"} <= EFFECTS
+    assert handled >= {"Invoke", "Io"}
+
+
+def test_there_are_no_more_effects_than_a_driver_handles() -> None:
+    from upshot._engine import effects
+
+    union = effects.Effect.__args__
+    assert {effect.__name__ for effect in union} <= EFFECTS
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_a_driver_knows_nothing_of_the_engine_but_effects(name: str) -> None:
+    imported = {
+        node.module
+        for node in ast.walk(parsed(name))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("upshot")
+    }
+    assert imported <= {"upshot._engine.effects", "upshot._bridge"}
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_no_rule_about_retries_caching_or_states_stands_outside_the_generators(name: str) -> None:
+    tree = parsed(name)
+    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert not named & RULES
+    assert not imported & {"StateType", "caching", "CacheEntry"}
+
+
+def test_generators_are_told_the_time_and_never_ask_for_it() -> None:
+    for path in sorted((PACKAGE / "_engine").glob("*.py")):
+        if f"_engine/{path.name}" in DRIVERS:
+            continue
+        modules = {
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        assert not modules & {"anyio", "asyncio", "threading", "time", "sqlite3", "sqlalchemy"}
