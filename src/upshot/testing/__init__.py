@@ -1,0 +1,25 @@
+"""For tests: a home of their own, and the contracts that storages, serializers and stores keep.
+
+`isolated()` needs nothing but upshot; the contract classes need pytest. Subclass one, give it the
+fixture that its docstring names, and pytest collects its tests for your class.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from upshot import _registry
+from upshot.testing.isolation import isolated
+
+if TYPE_CHECKING:
+    from upshot.testing.runstores import RunStoreContract
+    from upshot.testing.serializers import SerializerContract
+    from upshot.testing.storages import StorageContract
+
+__all__ = ["RunStoreContract", "SerializerContract", "StorageContract", "isolated"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _registry.BUILTIN["contract"]:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _registry.load("contract", name)
