@@ -1,0 +1,1 @@
+"""The parts of `stdlib_report.py` that know nothing of upshot."""
