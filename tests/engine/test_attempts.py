@@ -87,6 +87,17 @@ def test_what_ends_the_process_crashes_the_run_and_is_not_retried(
     assert call.run.run_count == 1
 
 
+def test_an_interrupt_while_a_run_waits_crashes_it(drive: Drive, world: World) -> None:
+    class Interrupted(list[float]):
+        def append(self, seconds: float) -> None:
+            raise KeyboardInterrupt
+
+    call = world.call(raising(ValueError(), 1), retries=3, retry_delay=(1.0,))
+    end = drive(run_task(call, world.ports), Interrupted())
+    assert isinstance(end.error, KeyboardInterrupt)
+    assert names(call) == ["Pending", "Running", "AwaitingRetry", "Crashed"]
+
+
 @pytest.mark.parametrize("error", [StopIteration(1), ExceptionGroup("g", [ValueError()])])
 def test_an_exception_that_python_treats_apart_fails_the_run_like_any_other(
     drive: Drive, world: World, error: Exception

@@ -10,6 +10,7 @@ from uuid import UUID
 from upshot._engine.effects import Invoke, Io, Outcome, Sleep, Steps
 from upshot._engine.failures import clear_frames, only_users_frames, record_failure, text_of
 from upshot.documents import BaseResult, Failure, LiteralResult, PersistedResult
+from upshot.exceptions import RunStoreError
 from upshot.records import CacheEntry, FlowRun, Run, StateType, TaskRun, moment
 from upshot.runstore import RunStore
 from upshot.states import State, StateDetails, exception_of
@@ -119,7 +120,20 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
 
 
 def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
-    """Call the function until it ends well, ends for good, or its retries run out."""
+    """Call the function until it ends well, ends for good, or its retries run out.
+
+    What interrupts a run while it waits, or while its value is being written, ends it as if its
+    function had raised that.
+    """
+    try:
+        return (yield from _attempts(call, ports))
+    except (GeneratorExit, RunStoreError):
+        raise  # there is nobody to go on, or nowhere to record it
+    except BaseException as error:
+        return concluded_by(error, call.run)
+
+
+def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
     run = call.run
     while True:
         run.enter(StateType.RUNNING, "Retrying" if run.run_count else "Running", ports.now())

@@ -1,0 +1,53 @@
+"""Counts what calls cost: rows, commits, hops between threads, threads."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import pytest
+
+from upshot.runstore import _writer
+
+Limits = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def limits() -> Limits:
+    return tomllib.loads(Path(__file__).with_name("limits.toml").read_text("utf-8"))
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch, upshot_home: Path) -> Counter[str]:
+    """What has happened since, by kind; the writer's batches end with flows and not with time."""
+    count: Counter[str] = Counter()
+    connect, hop, start = sqlite3.connect, anyio.to_thread.run_sync, threading.Thread.start
+
+    def traced(statement: str) -> None:
+        word = statement.split(None, 1)[0].upper()
+        count["rows"] += word in ("INSERT", "UPDATE", "DELETE") and "_run" in statement
+        count["commits"] += word == "COMMIT"
+
+    def watched_connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection = connect(*args, **kwargs)
+        connection.set_trace_callback(traced)
+        return connection
+
+    async def watched_hop(*args: Any, **kwargs: Any) -> Any:
+        count["hops"] += 1
+        return await hop(*args, **kwargs)
+
+    def watched_start(self: threading.Thread) -> None:
+        count["threads"] += 1
+        start(self)
+
+    monkeypatch.setattr(_writer, "BATCH_SECONDS", 3600)
+    monkeypatch.setattr(sqlite3, "connect", watched_connect)
+    monkeypatch.setattr(anyio.to_thread, "run_sync", watched_hop)
+    monkeypatch.setattr(threading.Thread, "start", watched_start)
+    return count

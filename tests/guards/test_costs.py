@@ -1,0 +1,158 @@
+"""What calls cost, against the limits in limits.toml. Nothing here is timed."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.guards.conftest import Limits
+from upshot import flow, task
+
+CALLS = 100
+
+
+@task
+def plain(x: int) -> list[int]:
+    return [x]
+
+
+@task(persist_result=True)
+def persisted(x: int) -> list[int]:
+    return [x]
+
+
+@task(cache_key_fn=lambda context, parameters: str(parameters["x"]))
+def hit(x: int) -> list[int]:
+    return [x]
+
+
+def of_flow(body: Callable[[int], Any]) -> Callable[[int], None]:
+    @flow
+    def around(calls: int) -> bool:
+        for x in range(calls):
+            body(x)
+        return True
+
+    return around
+
+
+def of_async_flow(body: Any) -> Callable[[int], None]:
+    async def awaited(x: int) -> list[int]:
+        return [x]
+
+    inner = task(
+        awaited,
+        persist_result=body.persist_result,
+        cache_key_fn=body.cache_key_fn,
+    )
+
+    @flow
+    async def around(calls: int) -> bool:
+        for x in range(calls):
+            await inner(x)
+        return True
+
+    return lambda calls: asyncio.run(around(calls))
+
+
+CASES = {
+    "plain": of_flow(plain),
+    "persisted": of_flow(persisted),
+    "hit": of_flow(hit),
+    "async_plain": of_async_flow(plain),
+    "async_persisted": of_async_flow(persisted),
+    "async_hit": of_async_flow(hit),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_call_costs_no_more_than_its_limit(
+    case: str, limits: Limits, counted: Counter[str]
+) -> None:
+    run = CASES[case]
+    run(CALLS)  # opens the store, registers the storage, fills the cache
+    counted.clear()
+    run(0)
+    without = Counter(counted)
+    counted.clear()
+    run(CALLS)
+    of_calls = {kind: counted[kind] - without[kind] for kind in limits[case]}
+    # a persisted call carries the flow's first row along, which the empty flow wrote at its end
+    of_calls["rows"] -= 1 if "persisted" in case else 0
+    assert of_calls == {kind: limit * CALLS for kind, limit in limits[case].items()}
+
+
+MODULES = """
+import sys
+before = set(sys.modules)
+import upshot
+loaded = set(sys.modules) - before
+print(sum(name.split(".")[0] == "upshot" for name in loaded))
+print(sum(name.split(".")[0] != "upshot" for name in loaded))
+from upshot import flow, task
+from upshot.testing import isolated
+@task(persist_result=True)
+def one():
+    return [1]
+@flow
+def around():
+    return one()
+with isolated():
+    around()
+print(*sys.modules)
+"""
+
+
+def test_importing_upshot_and_a_first_flow_load_no_more_than_they_need(limits: Limits) -> None:
+    printed = subprocess.run(
+        [sys.executable, "-c", MODULES], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert int(printed[0]) <= limits["import"]["upshot_modules"]
+    assert int(printed[1]) <= limits["import"]["other_modules"]
+    assert not set(limits["import"]["never"]) & set(printed[2].split())
+
+
+SIZE = 64 * 2**20
+
+
+@task
+def large_plain(value: bytes) -> bytes:
+    return value
+
+
+@task(persist_result=True)
+def large_persisted(value: bytes) -> bytes:
+    return value
+
+
+@task(cache_key_fn=lambda context, parameters: "large", cache_result_in_memory=False)
+def large_hit() -> bytes:
+    return bytes(SIZE)
+
+
+def peak_of(call: Callable[[], Any]) -> float:
+    """The megabytes that a call allocates at its worst, what it gives back included."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("upshot_home")
+def test_a_large_value_is_not_copied(limits: Limits) -> None:
+    value = bytes(SIZE)
+    large_plain(b"")  # what is loaded once is not what a call costs
+    large_persisted(b"")
+    assert peak_of(lambda: large_plain(value)) <= limits["megabytes"]["plain"]
+    assert peak_of(lambda: large_persisted(value)) <= limits["megabytes"]["persisted"]
+    large_hit(return_state=True)
+    assert peak_of(large_hit) <= SIZE / 2**20 + limits["megabytes"]["hit"]
