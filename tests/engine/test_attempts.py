@@ -228,3 +228,16 @@ def test_a_failed_state_without_an_exception_gives_one_of_ours(drive: Drive, wor
     end = drive(run_task(call, world.ports), world.slept)
     assert isinstance(end.error, FailedRun)
     assert str(end.error) == "by hand"
+
+
+def test_a_value_that_cannot_be_kept_does_not_call_the_function_again(
+    drive: Drive, world: World
+) -> None:
+    def refuse(value: Any) -> Any:
+        raise OSError("disk full")
+
+    call = world.call(lambda: 5, retries=3)
+    call.keep = refuse
+    drive(run_task(call, world.ports), world.slept)
+    assert world.log.count("call") == 1
+    assert call.run.state_type is StateType.FAILED

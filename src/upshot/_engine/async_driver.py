@@ -83,8 +83,8 @@ async def _invoke(effect: Invoke, steps: Steps[Any]) -> Effect | _End:
             value = await value
     except BaseException as error:
         if isinstance(error, GeneratorExit):
-            return _through_io(steps, partial(Outcome, error=error))
-        return _step(steps.send, Outcome(error=error))
+            return _through_io(steps, partial(Outcome, error=error, returned=False))
+        return _step(steps.send, Outcome(error=error, returned=False))
     keep = partial(kept, effect, value)
     del value
     if effect.keep_blocks:

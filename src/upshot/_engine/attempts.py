@@ -10,7 +10,7 @@ from uuid import UUID
 from upshot._engine.effects import Invoke, Io, Outcome, Sleep, Steps
 from upshot._engine.failures import clear_frames, only_users_frames, record_failure, text_of
 from upshot.documents import BaseResult, Failure, LiteralResult, PersistedResult
-from upshot.exceptions import RunStoreError
+from upshot.exceptions import MissingResult, RunStoreError
 from upshot.records import CacheEntry, FlowRun, Run, StateType, TaskRun, moment
 from upshot.runstore import RunStore
 from upshot.states import State, StateDetails, exception_of
@@ -142,7 +142,9 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
         conclusion = outcome.kept if outcome.error is None else concluded_by(outcome.error, run)
         retries_used = run.run_count - 1
         if conclusion.type is not StateType.FAILED or retries_used >= call.retries:
-            return conclusion  # type: ignore[no-any-return]
+            return conclusion
+        if outcome.error is not None and outcome.returned:
+            return conclusion  # the function did its part; calling it again would not keep more
         if isinstance(conclusion.data, BaseException):
             clear_frames(conclusion.data)
         run.enter(StateType.SCHEDULED, "AwaitingRetry", ports.now(), conclusion.message)
@@ -182,17 +184,25 @@ def settle(
     if call.on_end is not None:
         call.on_end(end)
     if call.wants_value and conclusion.type is StateType.COMPLETED:
-        end.value = yield from value_of(data)
+        end.value = yield from value_of(run, data)
     return end
 
 
-def value_of(data: Any) -> Steps[Any]:
-    """The value of a completed run's data."""
+def value_of(run: Run, data: Any) -> Steps[Any]:
+    """The value of a completed run's data.
+
+    Raises:
+        MissingResult: if it cannot be had; the error names the run.
+    """
     if not isinstance(data, BaseResult):
         return data
-    if data.has_cached_object() or not isinstance(data, PersistedResult):
-        return data.fetch()
-    return (yield Io(data.fetch))
+    try:
+        if data.has_cached_object() or not isinstance(data, PersistedResult):
+            return data.fetch()
+        return (yield Io(data.fetch))
+    except MissingResult as error:
+        error.run = f"{run.kind} {run.name!r}"
+        raise
 
 
 def record(run: Run, ports: Ports) -> Steps[None]:

@@ -48,4 +48,3 @@ def _by_hand(state: State[Any], document_of: Callable[[Any], BaseResult[Any]]) -
     if state.type is StateType.COMPLETED and not isinstance(data, BaseResult):
         data = document_of(data)
     return Conclusion(state.type, state.name, state.message, data)
-

@@ -42,10 +42,11 @@ class Invoke:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of an `Invoke`: what `keep` made of the value, or an error."""
+    """What came of an `Invoke`: what `keep` made of the value, or an error of one of the two."""
 
     kept: Any = None
     error: BaseException | None = None
+    returned: bool = True  # False: the error is the function's own
 
 
 Effect: TypeAlias = Io | Sleep | Invoke

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from contextlib import suppress
 from types import TracebackType
 
 from upshot.documents import Failure
@@ -32,10 +33,8 @@ def clear_frames(error: BaseException | None) -> None:
 
 def _clear(rest: TracebackType | None) -> None:
     while rest is not None:
-        try:
+        with suppress(RuntimeError):  # still running: the frame of who called
             rest.tb_frame.clear()
-        except RuntimeError:
-            pass  # still running: the frame of who called
         rest = rest.tb_next
 
 

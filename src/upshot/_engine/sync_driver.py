@@ -39,5 +39,5 @@ def invoke(effect: Invoke) -> Outcome:
     try:
         value = effect.call()
     except BaseException as error:
-        return Outcome(error=error)
+        return Outcome(error=error, returned=False)
     return kept(effect, value)

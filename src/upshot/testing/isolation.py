@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from upshot.exceptions import InvalidSettings, RunStoreError, did_you_mean
 from upshot.runstore.current import close_stores
-from upshot.settings import PREFIX, Settings, forget_settings, get_current_settings
+from upshot.settings import (
+    PREFIX,
+    Settings,
+    forget_settings,
+    get_current_settings,
+    settings_of_process,
+)
 
 
 @contextmanager
@@ -29,18 +36,40 @@ def isolated(home: Path | None = None, **settings: object) -> Iterator[Settings]
         ...     settings.local_storage_path.is_relative_to(settings.home)
         True
     """
-    names = [PREFIX + name.upper() for name in Settings.model_fields]
-    before = {name: os.environ.pop(name) for name in names if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="upshot-", ignore_cleanup_errors=True) as folder:
         chosen = Path(folder) / "home" if home is None else home
-        os.environ.update({PREFIX + name.upper(): str(value) for name, value in settings.items()})
-        os.environ[f"{PREFIX}HOME"] = str(chosen)
+        with settings_of_process(), _environment({"home": chosen, **settings}):
+            inside = get_current_settings()
+            try:
+                yield inside
+            except BaseException:
+                with suppress(RunStoreError):  # what the block met comes first
+                    close_stores(inside.home)
+                raise
+            close_stores(inside.home)
+
+
+@contextmanager
+def _environment(settings: Mapping[str, object]) -> Iterator[None]:
+    """These settings in the environment, and no others."""
+    for name in settings.keys() - Settings.model_fields.keys():
+        hint = did_you_mean(name, Settings.model_fields)
+        raise InvalidSettings("isolated()", f"{name!r} is no setting: {hint}")
+    before = _set_aside()
+    os.environ.update({PREFIX + name.upper(): str(value) for name, value in settings.items()})
+    forget_settings()
+    try:
+        yield
+    finally:
+        _set_aside()
+        os.environ.update(before)
         forget_settings()
-        try:
-            yield get_current_settings()
-        finally:
-            close_stores(chosen)
-            for name in names:
-                os.environ.pop(name, None)
-            os.environ.update(before)
-            forget_settings()
+
+
+def _set_aside() -> dict[str, str]:
+    ours = [variable for variable in os.environ if variable.startswith(PREFIX)]
+    return {
+        variable: os.environ.pop(variable)
+        for variable in ours
+        if variable.removeprefix(PREFIX).lower() in Settings.model_fields
+    }
