@@ -23,6 +23,14 @@ TAIL_BEGIN = b'","upshot_version":"'
 new_hash = xxh3_128
 
 
+def said(error: Exception) -> str:
+    """The name and the text of another's error, whose own methods may fail."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
+
+
 class Damaged(Exception):
     """A document is no blob, or not the one that was written; says why."""
 

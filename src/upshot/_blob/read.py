@@ -68,7 +68,7 @@ def read_blob(
         except Damaged as error:
             raise UnreadableResult(key, str(storage), str(error)) from error
         except Exception as error:
-            raise UnreadableResult(key, str(storage), _said(error)) from error
+            raise UnreadableResult(key, str(storage), format.said(error)) from error
 
 
 def describe_blob(storage: FileSystem, key: str) -> BlobDescription:
@@ -92,8 +92,10 @@ def describe_blob(storage: FileSystem, key: str) -> BlobDescription:
                 digest=tail["digest"],
                 size=source.size,
             )
-        except (Damaged, KeyError, TypeError, ValueError) as error:
-            raise UnreadableResult(key, str(storage), _said(error)) from error
+        except Damaged as error:
+            raise UnreadableResult(key, str(storage), str(error)) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableResult(key, str(storage), format.said(error)) from error
 
 
 def _ending(source: Source) -> tuple[int, dict[str, Any]]:
@@ -139,11 +141,3 @@ def _value(source: Source, end: int) -> Any:
 @lru_cache(maxsize=64)
 def _serializer(description: bytes) -> Serializer:
     return Serializer.model_validate_json(description)
-
-
-def _said(error: Exception) -> str:
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
-    return text if isinstance(error, Damaged) else f"{type(error).__name__}: {text}"

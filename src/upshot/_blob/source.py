@@ -78,8 +78,7 @@ class Source:
         return found
 
     def _refusal(self, error: Exception) -> StorageUnavailable:
-        problem = f"{type(error).__name__}: {error}"
-        return StorageUnavailable(str(self._storage), f"read {self._key!r}", problem)
+        return StorageUnavailable(str(self._storage), f"read {self._key!r}", format.said(error))
 
 
 class _Text(io.RawIOBase):

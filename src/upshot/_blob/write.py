@@ -38,13 +38,13 @@ def write_blob(
         StorageUnavailable: if the storage refuses.
     """
     with _Blob(storage, key) as blob:
-        blob.add(format.head(serializer.description()))
         _dump(serializer, value, blob.add)
         return blob.finish(created)
 
 
 def _dump(serializer: Serializer, value: Any, add: Callable[[bytes], None]) -> None:
     try:
+        add(format.head(serializer.description()))
         if serializer.escape_free:
             serializer.dump_to(value, add)
         else:
@@ -56,8 +56,7 @@ def _dump(serializer: Serializer, value: Any, add: Callable[[bytes], None]) -> N
     except _NoText as error:
         raise UnserializableValue(serializer.type, "value", str(error)) from error.__cause__
     except Exception as error:
-        problem = f"it raised {type(error).__name__}: {error}"
-        raise UnserializableValue(serializer.type, "value", problem) from error
+        raise UnserializableValue(serializer.type, "value", format.said(error)) from error
 
 
 class _NoText(Exception):
@@ -153,5 +152,4 @@ class _Blob:
             raise self._refusal(error) from error
 
     def _refusal(self, error: Exception) -> StorageUnavailable:
-        problem = f"{type(error).__name__}: {error}"
-        return StorageUnavailable(str(self._storage), f"write {self._key!r}", problem)
+        return StorageUnavailable(str(self._storage), f"write {self._key!r}", format.said(error))

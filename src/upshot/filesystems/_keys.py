@@ -27,18 +27,18 @@ def relative_key(key: str, root: str) -> str:
     Raises:
         InvalidStorageKey: if it is empty, leads out of the root, or cannot be a file's name.
     """
-    if _PLAIN.fullmatch(key):
+    if type(key) is str and _PLAIN.fullmatch(key):
         return key
     _check_characters(key, root)
     path = normpath(key)
     if path.startswith("/"):
         inside = root.rstrip("/") + "/"
-        if not path.startswith(inside):
+        if path.startswith("//") or not path.startswith(inside):
             raise InvalidStorageKey(key, root, f"is outside of the base path {root!r}")
         path = path.removeprefix(inside)
     if path == ".." or path.startswith("../"):
         raise InvalidStorageKey(key, root, f"is outside of the base path {root!r}")
-    if path == ".":
+    if path in ("", "."):
         raise InvalidStorageKey(key, root, "names the base path itself, not a file in it")
     if any(len(os.fsencode(part)) > PART_LIMIT for part in path.split("/")):
         raise InvalidStorageKey(key, root, f"has a part of more than {PART_LIMIT} bytes")
@@ -47,7 +47,7 @@ def relative_key(key: str, root: str) -> str:
 
 def _check_characters(key: str, root: str) -> None:
     if not isinstance(key, str):
-        raise InvalidStorageKey(key, root, "is no text")
+        raise InvalidStorageKey(repr(key), root, "is no text")
     if not key:
         raise InvalidStorageKey(key, root, "is empty")
     if "\0" in key:

@@ -28,6 +28,10 @@ class FileSystem(Model):
     slug: ClassVar[str] = ""  # its name in the table of storages; "" for "module:Class"
     model_config = ConfigDict(extra="forbid")
 
+    def __str__(self) -> str:
+        """How messages name it; with no secret in it."""
+        return repr(self)
+
     @abstractmethod
     def read_path(self, path: str) -> Any:
         """All bytes under a key; `FileNotFoundError` if there are none."""

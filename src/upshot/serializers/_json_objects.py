@@ -50,6 +50,20 @@ def shield(value: Any) -> Any:
     return value
 
 
+def _kept(value: Any) -> Any:
+    """The value with everything in a shape of its own that JSON would change, as it is inside of
+    objects: tuples, keys that are no text, and the dicts that `shield` wraps.
+    """
+    if isinstance(value, dict):
+        items = [(key, _kept(item)) for key, item in value.items()]
+        if all(type(key) is str and key not in _MARKS for key in value):
+            return dict(items)
+        return {CLASS: "builtins.dict", DATA: [[_kept(key), item] for key, item in items]}
+    if type(value) is tuple:
+        return {CLASS: "builtins.tuple", DATA: [_kept(part) for part in value]}
+    return [_kept(part) for part in value] if type(value) is list else value
+
+
 def encode_object(obj: Any) -> Any:
     """What stands in JSON for an object; raises TypeError if nothing can."""
     if isinstance(obj, BaseException):
@@ -58,7 +72,7 @@ def encode_object(obj: Any) -> Any:
         # named as Python 3.11 does, whatever module later ones define it in
         return {CLASS: f"pathlib.{type(obj).__name__}", DATA: str(obj)}
     if isinstance(obj, Enum):
-        return {CLASS: name_of(type(obj)), DATA: shield(obj.value)}
+        return {CLASS: name_of(type(obj)), DATA: _kept(obj.value)}
     exact = _EXACT.get(type(obj))
     return _of_any(obj) if exact is None else exact(obj)
 
@@ -104,14 +118,7 @@ def _of_time(obj: time) -> dict[str, Any]:
 
 
 def _of_set(obj: set[Any] | frozenset[Any]) -> dict[str, Any]:
-    return {CLASS: f"builtins.{type(obj).__name__}", DATA: [_hashable(item) for item in obj]}
-
-
-def _hashable(item: Any) -> Any:
-    # JSON would make a list of it, which no set can hold
-    if isinstance(item, tuple):
-        return {CLASS: "builtins.tuple", DATA: [_hashable(part) for part in item]}
-    return item
+    return {CLASS: f"builtins.{type(obj).__name__}", DATA: [_kept(item) for item in obj]}
 
 
 _EXACT: dict[type, Callable[[Any], Any]] = {
@@ -139,7 +146,7 @@ _RESTORED: dict[type, Callable[[Any], Any]] = {
 
 def _of_any(obj: Any) -> dict[str, Any]:
     data = _data(obj)
-    return {CLASS: name_of(type(obj)), DATA: shield(data)}
+    return {CLASS: name_of(type(obj)), DATA: data}
 
 
 def _data(obj: Any) -> Any:
@@ -152,11 +159,11 @@ def _data(obj: Any) -> Any:
         data = _plain(obj)
         restored = _restore(cls, data)
         if type(restored) is cls and restored == obj:
-            return data
+            return shield(data)
     if isinstance(obj, BaseModel):
-        return {**obj.__dict__, **(obj.model_extra or {})}
+        return _kept({**obj.__dict__, **(obj.model_extra or {})})
     if dataclasses.is_dataclass(cls):
-        return {name: getattr(obj, name) for name in _fields(cls)}
+        return {name: _kept(getattr(obj, name)) for name in _fields(cls)}
     raise TypeError(f"Object of type {cls.__name__} is not JSON serializable")
 
 

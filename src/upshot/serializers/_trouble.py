@@ -14,6 +14,7 @@ SECONDS = 2.0
 DEPTH = 100
 NAMES = 60  # characters of a key that a path shows
 
+_SOUND = (str, int, float, bool, type(None))
 _Place = tuple[str, str]
 
 
@@ -66,7 +67,7 @@ class _Search:
         for place, part in _parts(value):
             if self._left <= 0 or time.monotonic() > self._until:
                 return None
-            if id(part) in above or isinstance(part, (str, int, float, type(None))):
+            if id(part) in above or type(part) in _SOUND:
                 continue
             self._left -= 1
             try:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class CompressedSerializer(Serializer):
     """What another serializer makes, compressed.
 
-    With `bz2`, `gzip`, `lzma` and `zlib` it takes the text of the other in pieces. Other
-    libraries take it whole.
+    With `bz2`, `gzip`, `lzma` and `zlib` it takes the text of the other in pieces (`lzma` needs
+    100 MB for itself to compress). Other libraries take it whole.
 
     Attributes:
         serializer: the other serializer; its type will do.
@@ -86,11 +86,7 @@ class CompressedSerializer(Serializer):
 
     def description(self) -> dict[str, Any]:
         """What a blob says of this serializer and of the other."""
-        return {
-            "type": self.type,
-            "serializer": self.serializer.description(),
-            "compressionlib": self.compressionlib,
-        }
+        return {**super().description(), "serializer": self.serializer.description()}
 
     def _library(self) -> Any:
         return _registry.import_path(self.compressionlib)
@@ -136,9 +132,10 @@ class _Inflated(io.RawIOBase):
             found = b""
             while not found and not self._inflater.eof:
                 data = self._inflater.unconsumed_tail or self._file.read(PIECE)
-                if not data:
-                    raise EOFError("the compressed text ends too early")
+                # it may hold back output of what it has consumed, so it is asked without input too
                 found = self._inflater.decompress(data, len(view))
+                if not found and not data:
+                    raise EOFError("the compressed text ends too early")
             view[: len(found)] = found
             return len(found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from upshot import _registry
 from upshot.serializers._json_objects import (
@@ -46,27 +46,27 @@ class JSONSerializer(Serializer):
         jsonlib: import path of a library with `dumps` and `loads`.
         object_encoder: import path of what `dumps` is given as `default`; None for nothing.
         object_decoder: import path of what `loads` is given as `object_hook`; None for nothing.
-        dumps_kwargs: further arguments of `dumps`.
-        loads_kwargs: further arguments of `loads`.
+        dumps_kwargs: further arguments of `dumps`, as JSON has them, for they stand in blobs.
+        loads_kwargs: further arguments of `loads`, likewise.
     """
 
     type: Literal["json"] = "json"
     jsonlib: str = "json"
     object_encoder: str | None = _ENCODER
     object_decoder: str | None = _DECODER
-    dumps_kwargs: dict[str, Any] = Field(default_factory=dict)
-    loads_kwargs: dict[str, Any] = Field(default_factory=dict)
+    dumps_kwargs: dict[str, JsonValue] = Field(default_factory=dict)
+    loads_kwargs: dict[str, JsonValue] = Field(default_factory=dict)
 
     @field_validator("dumps_kwargs")
     @classmethod
-    def _leave_default_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
+    def _leave_default_alone(cls, options: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if "default" in options:
             raise ValueError("`default` cannot be given here; set `object_encoder` instead.")
         return options
 
     @field_validator("loads_kwargs")
     @classmethod
-    def _leave_object_hook_alone(cls, options: dict[str, Any]) -> dict[str, Any]:
+    def _leave_object_hook_alone(cls, options: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if "object_hook" in options:
             raise ValueError("`object_hook` cannot be given here; set `object_decoder` instead.")
         return options
