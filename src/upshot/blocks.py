@@ -9,10 +9,8 @@ from __future__ import annotations
 from uuid import UUID, uuid5
 from weakref import WeakKeyDictionary
 
-from pydantic import ValidationError
-
 from upshot import _registry
-from upshot.exceptions import UnknownPlugin, UpshotError
+from upshot.exceptions import UnknownPlugin
 from upshot.filesystems import FileSystem
 from upshot.records import Block
 from upshot.runstore import RunStore
@@ -22,12 +20,18 @@ _NAMESPACE = UUID("0d9c6f6e-8f1c-5d0b-9c5e-6a1f3b0f7a55")
 _known: WeakKeyDictionary[RunStore, dict[UUID, FileSystem]] = WeakKeyDictionary()
 
 
-def identify(storage: FileSystem) -> Block:
-    """What the run store keeps of a storage; its id is the same for equal ones."""
+def identify(storage: FileSystem) -> tuple[FileSystem, Block]:
+    """A storage as it is here and now, and what the run store keeps of it.
+
+    Equal storages have the same id. The first is what to write to, also if the working directory
+    or a setting changes before that.
+    """
     described = storage.described()
-    kind = described.slug or f"{type(described).__module__}:{type(described).__qualname__}"
+    cls = type(described)
+    # its own name only: a subclass of a storage is another storage
+    kind = vars(cls).get("slug") or f"{cls.__module__}:{cls.__qualname__}"
     fields = described.model_dump_json()
-    return Block(id=uuid5(_NAMESPACE, f"{kind}\n{fields}"), type=kind, fields=fields)
+    return described, Block(id=uuid5(_NAMESPACE, f"{kind}\n{fields}"), type=kind, fields=fields)
 
 
 def register(storage: FileSystem, block: Block, store: RunStore) -> None:
@@ -50,6 +54,12 @@ def find(id: UUID, store: RunStore) -> FileSystem | None:
     return known[id]
 
 
+def name_of(id: UUID, store: RunStore) -> str:
+    """What messages call a storage that cannot be had here."""
+    block = store.block(id)
+    return f"storage {id}" if block is None else f"storage {id} of type {block.type!r}"
+
+
 def find_by_uri(uri: str, store: RunStore) -> tuple[FileSystem, str] | None:
     """The recorded storage that this place is in, and its key there; None if there is none."""
     for block in store.blocks():
@@ -64,8 +74,8 @@ def _restore(block: Block) -> FileSystem | None:
     try:
         cls = storage_class(block.type)
         return cls.model_validate_json(block.fields)
-    except (UpshotError, ImportError, AttributeError, ValidationError):
-        # its class is not here; whoever asks names the storage by its identity
+    except Exception:
+        # its class is not here, or its module does not load; whoever asks names its identity
         return None
 
 
@@ -75,10 +85,15 @@ def storage_class(name: str) -> type[FileSystem]:
     Raises:
         UnknownPlugin: if there is no such storage.
     """
-    if ":" in name:
-        found = _registry.import_path(name.replace(":", "."))
-    else:
-        found = _registry.load("storage", name)
+    try:
+        dotted = ":" in name
+        found = (
+            _registry.import_path(name.replace(":", "."))
+            if dotted
+            else _registry.load("storage", name)
+        )
+    except ImportError as error:
+        raise UnknownPlugin("storage", name, _registry.names("storage")) from error
     if not isinstance(found, type) or not issubclass(found, FileSystem):
         raise UnknownPlugin("storage", name, _registry.names("storage"))
     return found

@@ -24,6 +24,7 @@
     │   ├── BlobReplaced                     its key holds another run's value now
     │   ├── UnreadableResult                 its blob is damaged, or its class cannot be loaded
     │   ├── UntrustedReference               its reference points outside every known storage
+    │   ├── UnknownStorage                   nothing here knows the storage that it is in
     │   └── UnfinishedRun (RuntimeError)     its run has not ended
     ├── FailedRun                            a failed state that carries no exception of its own
     ├── CrashedRun                           likewise, crashed
@@ -322,6 +323,19 @@ class UntrustedReference(_BlobError):
         self, key: str, storage: str, problem: str = "is no known storage (wanted for {key})"
     ) -> None:
         super().__init__(key, storage, problem)
+
+
+class UnknownStorage(_BlobError):
+    """A reference names a storage that is not recorded here, or whose class is not here."""
+
+    remedy = (
+        "import the module that defines the storage's class, or set UPSHOT_HOME to the home"
+        " under which the result was written"
+    )
+
+    def __init__(self, key: str, storage: str, problem: str = "is not known here") -> None:
+        super().__init__(key, storage, f"{problem} (wanted for {{key}})")
+        self.args = (key, storage, problem)
 
 
 class _EndedWithoutValue(UpshotError):

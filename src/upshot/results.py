@@ -30,8 +30,11 @@ from upshot.exceptions import (
     BlobMissing,
     BlobReplaced,
     DroppedFromMemory,
+    InvalidSettings,
     MissingResult,
     NotPersisted,
+    UnknownPlugin,
+    UnknownStorage,
     UnreadableResult,
     UntrustedReference,
 )
@@ -52,7 +55,7 @@ class _NotGiven:
 NOT_GIVEN: Any = _NotGiven()
 
 
-def DEFAULT_STORAGE_KEY_FN() -> str:  # noqa: N802 - a name that users know
+def DEFAULT_STORAGE_KEY_FN() -> str:
     """A new key that nothing else has."""
     return uuid4().hex
 
@@ -88,7 +91,7 @@ class ResultFactory:
     storage_block_id: UUID | None
     storage_key_fn: Callable[[], str] = DEFAULT_STORAGE_KEY_FN
     storage_key: str | None = None
-    _block: Block | None = field(default=None, compare=False, repr=False)
+    _place: tuple[FileSystem, Block] | None = field(default=None, compare=False, repr=False)
 
     def create(
         self, value: T, *, at: datetime, store: RunStore, runtime: Runtime | None = None
@@ -121,18 +124,18 @@ class ResultFactory:
     def _write(
         self, value: T, at: datetime, store: RunStore, runtime: Runtime | None
     ) -> PersistedResult[T]:
-        block = self._block or blocks.identify(self.storage_block)
-        blocks.register(self.storage_block, block, store)
+        storage, block = self._place or blocks.identify(self.storage_block)
+        blocks.register(storage, block, store)
         if self.storage_key is None:
             key = self.storage_key_fn()
         else:
             key = format_key(self.storage_key, runtime or Runtime({}))
-        written = write_blob(self.storage_block, key, self.serializer, value, created=at)
+        written = write_blob(storage, key, self.serializer, value, created=at)
         return PersistedResult(
             serializer_type=self.serializer.type,
             storage_block_id=block.id,
             storage_key=key,
-            uri=self.storage_block.uri(key),
+            uri=storage.uri(key),
             size=written.size,
             digest=written.digest,
         )
@@ -161,19 +164,19 @@ def infer_factory(
         dropped = not options.cache_result_in_memory
         persist = needs_persistence or dropped or settings.results_persist_by_default
     storage = _storage(storage, settings)
-    block = blocks.identify(storage) if persist else None
+    place = blocks.identify(storage) if persist else None
     return ResultFactory(
         persist_result=persist,
         cache_result_in_memory=options.cache_result_in_memory,
         serializer=_serializer(serializer, settings),
         storage_block=storage,
-        storage_block_id=block.id if block else None,
+        storage_block_id=place[1].id if place else None,
         storage_key=options.result_storage_key,
-        _block=block,
+        _place=place,
     )
 
 
-def _first_given(*choices: T | None) -> T | None:
+def _first_given(*choices: Any) -> Any:
     return next((choice for choice in choices if choice is not None), None)
 
 
@@ -194,8 +197,13 @@ def default_storage(settings: Settings) -> FileSystem:
 def _serializer(choice: Serializer | str | None, settings: Settings) -> Serializer:
     if isinstance(choice, Serializer):
         return choice
-    name = choice or settings.results_default_serializer
-    made: Serializer = _registry.load("serializer", name)()
+    try:
+        name = choice or settings.results_default_serializer
+        made: Serializer = _registry.load("serializer", name)()
+    except UnknownPlugin as error:
+        if choice is not None:
+            raise
+        raise InvalidSettings("UPSHOT_RESULTS_DEFAULT_SERIALIZER", str(error)) from None
     return made
 
 
@@ -209,9 +217,7 @@ def read_reference(reference: PersistedResult[Any], *, trust: bool = False) -> A
     return read_blob(storage, key, digest=reference.digest, size=reference.size)
 
 
-def place_of(
-    reference: PersistedResult[Any], *, trust: bool = False
-) -> tuple[FileSystem, str]:
+def place_of(reference: PersistedResult[Any], *, trust: bool = False) -> tuple[FileSystem, str]:
     """The storage that holds a reference's blob, and its key there.
 
     It is found by the storage's identity in the run store, else by the `uri` in a storage that is
@@ -219,23 +225,25 @@ def place_of(
 
     Raises:
         UntrustedReference: if it is in none of these and `trust` is not given.
+        UnknownStorage: if its storage is not known here, and it has no `uri` that can be opened.
     """
     store, key, uri = open_store(), reference.storage_key, reference.uri
     storage = blocks.find(reference.storage_block_id, store)
     if storage is not None:
         return storage, key
     if uri is None:
-        raise UntrustedReference(key, f"storage {reference.storage_block_id}")
+        raise UnknownStorage(key, blocks.name_of(reference.storage_block_id, store))
     configured = default_storage(get_current_settings())
     if (inside := configured.key_of(uri)) is not None:
         return configured, inside
     if (found := blocks.find_by_uri(uri, store)) is not None:
         return found
-    if trust and uri.startswith("file:"):
-        folder: FileSystem = _registry.load("storage", "local-file-system")(basepath="/")
-        if (inside := folder.key_of(uri)) is not None:
-            return folder, inside
-    raise UntrustedReference(key, uri)
+    if not trust:
+        raise UntrustedReference(key, uri)
+    folder: FileSystem = _registry.load("storage", "local-file-system")(basepath="/")
+    if (inside := folder.key_of(uri)) is None:
+        raise UnknownStorage(key, uri)
+    return folder, inside
 
 
 __all__ = [
@@ -251,6 +259,7 @@ __all__ = [
     "ResultFactory",
     "Runtime",
     "UnknownResult",
+    "UnknownStorage",
     "UnpersistedResult",
     "UnreadableResult",
     "UntrustedReference",

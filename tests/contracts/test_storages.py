@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
 
+from upshot import blocks
 from upshot.filesystems import FileSystem, LocalFileSystem, MemoryFileSystem
 from upshot.settings import temporary_settings
 from upshot.testing import StorageContract
@@ -38,17 +40,24 @@ class TestMemoryFileSystem(StorageContract):
         storage.clear()
 
 
+_shelves: dict[str, dict[str, bytes]] = {}
+
+
 class _Shelf(FileSystem):
-    """A storage that has the two methods which it must have, and no more."""
+    """A storage that has the two methods which it must have, and takes any path as it comes."""
+
+    slug: ClassVar[str] = "test-shelf"
 
     name: str
 
     def read_path(self, path: str) -> bytes:
-        return MemoryFileSystem(name=self.name)._read(path)
+        try:
+            return _shelves[self.name][path]
+        except KeyError:
+            raise FileNotFoundError(path) from None
 
     def write_path(self, path: str, content: bytes) -> None:
-        with MemoryFileSystem(name=self.name).writing(path) as file:
-            file.write(content)
+        _shelves.setdefault(self.name, {})[path] = content
 
 
 class _AsyncShelf(_Shelf):
@@ -64,7 +73,7 @@ class TestStorageWithPathsAlone(StorageContract):
     def storage(self, request: pytest.FixtureRequest) -> Iterator[FileSystem]:
         name = uuid4().hex
         yield request.param(name=name)
-        MemoryFileSystem(name=name).clear()
+        _shelves.pop(name, None)
 
 
 async def _use_where_a_loop_runs(shelf: type[FileSystem]) -> None:
@@ -77,3 +86,7 @@ async def _use_where_a_loop_runs(shelf: type[FileSystem]) -> None:
 @pytest.mark.parametrize("shelf", [_Shelf, _AsyncShelf])
 def test_a_storage_is_used_the_same_where_a_loop_runs(shelf: type[FileSystem]) -> None:
     asyncio.run(_use_where_a_loop_runs(shelf))
+
+
+def test_a_storage_with_a_slug_is_known_by_it_as_soon_as_its_module_is_imported() -> None:
+    assert blocks.storage_class("test-shelf") is _Shelf

@@ -10,8 +10,10 @@ from typing import Any, BinaryIO, ClassVar
 
 from pydantic import ConfigDict
 
+from upshot import _registry
 from upshot._bridge import run_blocking
 from upshot._models import Model
+from upshot.filesystems._keys import relative_key
 
 
 class FileSystem(Model):
@@ -27,6 +29,12 @@ class FileSystem(Model):
 
     slug: ClassVar[str] = ""  # its name in the table of storages; "" for "module:Class"
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        if slug := vars(cls).get("slug"):
+            _registry.register("storage", slug, cls)
 
     def __str__(self) -> str:
         """How messages name it; with no secret in it."""
@@ -49,7 +57,7 @@ class FileSystem(Model):
             InvalidStorageKey: if it is no key.
             StorageUnavailable: if the storage refuses.
         """
-        return io.BytesIO(_settled(self.read_path(key)))
+        return io.BytesIO(_settled(self.read_path(self._checked(key))))
 
     def writing(self, key: str) -> AbstractContextManager[BinaryIO]:
         """A writer whose bytes stand under the key once its block ends well; if the block raises,
@@ -87,9 +95,13 @@ class FileSystem(Model):
         """An equal storage that means the same in any process (say, with an absolute path)."""
         return self
 
+    def _checked(self, key: str) -> str:
+        # a storage that has paths of its own need not know what a key may be
+        return relative_key(key, f"{type(self).__name__}:")
+
     @contextmanager
     def _spooled(self, key: str) -> Iterator[BinaryIO]:
-        buffer = io.BytesIO()
+        key, buffer = self._checked(key), io.BytesIO()
         yield buffer
         _settled(self.write_path(key, buffer.getvalue()))
 
