@@ -60,16 +60,17 @@ class RunWriter:
     def _attempt(
         self, runs: Collection[Run], cache: CacheEntry | None, *, carefully: bool
     ) -> Numbered[Run]:
-        self._cursor.execute("BEGIN IMMEDIATE")
         try:
+            self._cursor.execute("BEGIN IMMEDIATE")
             numbered = self._write(runs, carefully)
             if cache is not None:
                 self._cursor.execute(sql.PUT_CACHE_ENTRY, _rows.cache_row(cache))
             self._cursor.execute("COMMIT")
         except BaseException:
-            self._known.clear()
+            # first of all: a signal's exception may come after any call, and must find it done
             if self._cursor.connection.in_transaction:
                 self._cursor.execute("ROLLBACK")
+            self._known.clear()
             raise
         return numbered
 

@@ -35,13 +35,16 @@ class Schema(NamedTuple):
 
 
 def unavailable(path: Path, operation: str, error: BaseException) -> RunStoreError:
-    """What to raise for an error of SQLite or of the system; ours stay as they are."""
+    """What to raise for an error below, of whatever type; ours stay as they are."""
     if isinstance(error, RunStoreError):
         return error
     known = _PROBLEMS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-    problem = f"{known} ({error})" if known else str(error)
     if isinstance(error, OSError):
-        problem = error.strerror or problem
+        problem = error.strerror or str(error)
+    elif isinstance(error, sqlite3.Error):
+        problem = f"{known} ({error})" if known else str(error)
+    else:
+        problem = f"{type(error).__name__}: {error}"
     return RunStoreUnavailable(str(path), operation, problem)
 
 

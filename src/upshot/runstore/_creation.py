@@ -19,7 +19,7 @@ def create(path: Path, durability: str) -> None:
         RunStoreUnavailable: if the file system has no hard links, which that needs.
         OSError, sqlite3.Error: if it cannot be written.
     """
-    make_private_folder(path.parent)
+    made_folder = make_private_folder(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -31,16 +31,19 @@ def create(path: Path, durability: str) -> None:
             draft.with_name(draft.name + suffix).unlink(missing_ok=True)
     if durability == "full":
         _sync_folder(path.parent)
+        if made_folder:
+            _sync_folder(path.parent.parent)
 
 
-def make_private_folder(folder: Path) -> None:
-    """Make a folder that only its owner may enter; one that is there stays as it is."""
+def make_private_folder(folder: Path) -> bool:
+    """Make a folder that only its owner may enter; False if it is there, which it then stays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        return
+        return False
     os.chmod(folder, 0o700)
+    return True
 
 
 def _fill(draft: Path, durability: str) -> None:

@@ -8,36 +8,23 @@ with an empty queue.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakSet
+
+from upshot.exceptions import RunStoreError
+from upshot.runstore.base import RunStore
 
 FORK_PATIENCE = 10.0  # seconds that a fork waits for other threads' transactions
 
 
-class Closing(Protocol):
-    """What a run store does at its end."""
-
-    def close(self) -> None:
-        """Write what is queued and let go of everything."""
-
-
-class Guarded(Closing, Protocol):
-    """What a run store does when its process forks."""
-
-    def before_fork(self) -> None:
-        """Write what is queued, let go of all files, and keep others out until after the fork."""
-
-    def after_fork(self, *, in_child: bool) -> None:
-        """Let others in again; in the child, forget queue, threads and locks of the parent."""
-
-
-_stores: WeakSet[Guarded] = WeakSet()
+_stores: WeakSet[RunStore] = WeakSet()
 _lock = threading.Lock()
-_forking: list[Guarded] = []
+_forking: list[RunStore] = []
 _multiprocessing_knows = False
 _ending = False
 
@@ -47,8 +34,8 @@ def ending() -> bool:
     return _ending
 
 
-def guard(store: Guarded) -> None:
-    """Look after a store from now on."""
+def guard(store: RunStore) -> None:
+    """Look after a store from now on; one that is looked after already is left as it is."""
     with _lock:
         _stores.add(store)
     _tell_multiprocessing()
@@ -61,7 +48,7 @@ def close_all() -> None:
     close_each(stores)
 
 
-def close_each(stores: Iterable[Closing]) -> None:
+def close_each(stores: Iterable[RunStore]) -> None:
     """Close all these stores, and then raise what the last of those that failed raised."""
     problem: Exception | None = None
     for store in stores:
@@ -96,9 +83,10 @@ def _close_at_end(util: Any) -> None:
 def _before_fork() -> None:
     _tell_multiprocessing()
     _lock.acquire()
-    for store in _stores:
+    for store in list(_stores):
         _forking.append(store)
-        store.before_fork()
+        with contextlib.suppress(RunStoreError):
+            store.before_fork()
 
 
 def _after_fork(in_child: bool) -> None:

@@ -65,15 +65,18 @@ class Writer:
             self._awaken()
             raise copy(error)
 
-    def take(self) -> dict[int, Run]:
-        """All queued runs by their `id()`. A change of one from now on is for the next batch."""
+    def take(self, taken: dict[int, Run]) -> None:
+        """Move all queued runs to `taken`, by their `id()`; one taker at a time.
+
+        A change of a run from now on is for the next batch. A signal's exception in the middle
+        loses none: each is in either place.
+        """
         queue = self._queue
-        taken: dict[int, Run] = {}
         while queue:
-            run = queue.popleft()
-            run.queued = False
+            run = queue[0]
             taken[id(run)] = run
-        return taken
+            run.queued = False
+            queue.popleft()
 
     def put_back(self, runs: Iterable[Run]) -> None:
         """Queue again what could not be written."""
@@ -104,7 +107,7 @@ class Writer:
 
     def forget(self) -> None:
         """In a forked child: the queue is the parent's to write, and its thread is not here."""
-        self.take()
+        self.take({})
         self._start_over()
 
     def _awaken(self) -> None:

@@ -98,6 +98,19 @@ class RunStore(ABC):
             RunStoreUnavailable: if what is queued cannot be written; it is closed all the same.
         """
 
+    def before_fork(self) -> None:
+        """Called before this process forks: write what is queued, let go of what cannot be shared.
+
+        What is still queued belongs to the parent. By default this is `close`.
+
+        Raises:
+            RunStoreUnavailable: if what is queued cannot be written; the fork happens all the same.
+        """
+        self.close()
+
+    def after_fork(self, *, in_child: bool) -> None:  # noqa: B027  there may be nothing to do
+        """Called after a fork, in both processes: take up again what `before_fork` let go of."""
+
     def __enter__(self) -> Self:
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from upshot import _registry
-from upshot.runstore._process import close_each
+from upshot.runstore._process import close_each, guard
 from upshot.runstore.base import RunStore
 from upshot.settings import Settings, get_current_settings
 
@@ -29,6 +29,7 @@ def open_store(settings: Settings | None = None) -> RunStore:
         kind = _registry.load("run store", settings.run_store)
         # of two threads' stores one is taken; the other one was never used
         store = _open.setdefault(key, kind(settings.home / FILE, settings.durability))
+        guard(store)
     return store
 
 

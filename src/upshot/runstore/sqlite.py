@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 from uuid import UUID
 
-from upshot.exceptions import RunStoreError
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore import _process, _rows
 from upshot.runstore import _sql_sqlite as sql
@@ -131,8 +130,6 @@ class SQLiteRunStore(RunStore):
         try:
             if len(self._writer):
                 self._write()
-        except RunStoreError:
-            pass  # it stays queued in the parent, and its next use says so
         finally:
             self._writing.close()
             self._reading.close()
@@ -152,15 +149,16 @@ class SQLiteRunStore(RunStore):
 
     def _write(self, run: Run | None = None, cache: CacheEntry | None = None) -> None:
         """Write all that is queued, and these; the caller holds the lock."""
-        taken = self._writer.take()
-        runs = taken if run is None else taken | {id(run): run}
+        taken: dict[int, Run] = {}
         try:
+            self._writer.take(taken)
+            runs = taken if run is None else taken | {id(run): run}
             numbered = self._writing.opened().runs.transact(runs.values(), cache)
         except BaseException as error:
             self._writer.put_back(taken.values())
-            self._writing.close()
-            if not isinstance(error, (sqlite3.Error, OSError, RunStoreError)):
+            if not isinstance(error, Exception):
                 raise
+            self._writing.close()
             problem = unavailable(self.path, "be written", error)
             if taken:
                 self._writer.error = copy(problem)  # the other one keeps all frames above alive

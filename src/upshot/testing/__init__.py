@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from upshot import _registry
-from upshot.testing.isolation import isolated
 
 if TYPE_CHECKING:
+    from upshot.testing.isolation import isolated
     from upshot.testing.runstores import RunStoreContract
     from upshot.testing.serializers import SerializerContract
     from upshot.testing.storages import StorageContract
@@ -20,6 +20,6 @@ __all__ = ["RunStoreContract", "SerializerContract", "StorageContract", "isolate
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _registry.BUILTIN["contract"]:
+    if name not in _registry.BUILTIN["testing name"]:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _registry.load("contract", name)
+    return _registry.load("testing name", name)

@@ -1,5 +1,7 @@
 """Flow runs, task runs, cached results, storages."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,6 +11,12 @@ down_revision = None
 
 def upgrade() -> None:
     """From nothing."""
+    _create_runs()
+    _create_cache_and_blocks()
+    _create_indexes()
+
+
+def _create_runs() -> None:
     op.create_table(
         "flow_run",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -39,6 +47,9 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text),
         sa.Column("owner_expires", sa.REAL),
     )
+
+
+def _create_cache_and_blocks() -> None:
     op.create_table(
         "cache_entry",
         sa.Column("key", sa.Text, primary_key=True),
@@ -55,14 +66,13 @@ def upgrade() -> None:
         sa.Column("fields", sa.Text, nullable=False),
         sa.Column("name", sa.Text, unique=True),
     )
-    _create_indexes()
 
 
 def _reference(column: str) -> sa.ForeignKey:
     return sa.ForeignKey(column, deferrable=True, initially="DEFERRED")
 
 
-def _progress() -> list[sa.Column]:
+def _progress() -> list[sa.Column[Any]]:
     return [
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("tags", sa.Text),
