@@ -26,17 +26,19 @@ BUILTIN: dict[str, dict[str, str]] = {
         "states": "upshot.states",
         "task": "upshot.tasks:task",
     },
-    # tests that come with the package; they need pytest
-    "contract": {
+    # what `upshot.testing` offers; the contracts need pytest
+    "testing name": {
         "RunStoreContract": "upshot.testing.runstores:RunStoreContract",
         "SerializerContract": "upshot.testing.serializers:SerializerContract",
         "StorageContract": "upshot.testing.storages:StorageContract",
+        "isolated": "upshot.testing.isolation:isolated",
     },
     # what a lower room needs of a higher one
     "room": {
         "blocks": "upshot.blocks",
         "migrations": "upshot.runstore.migrations",
         "reader": "upshot.results:read_reference",
+        "strike out": "upshot.caching:strike_out",
     },
     "result": {
         "literal": "upshot.documents:LiteralResult",

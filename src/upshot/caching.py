@@ -16,6 +16,7 @@ from upshot.exceptions import (
 )
 from upshot.records import CacheEntry
 from upshot.results import place_of
+from upshot.runstore import open_store
 
 
 def checked_key(key: object) -> str | None:
@@ -58,3 +59,11 @@ def check_present(document: BaseResult[Any]) -> None:
         raise BlobMissing(key, str(document.uri or document.storage_block_id))
     if document.size not in (None, size):
         raise BlobReplaced(key, str(document.uri or document.storage_block_id))
+
+
+def strike_out(key: str, document: BaseResult[Any]) -> None:
+    """Remove a document that turned out to be damaged from the cache, so that work runs again."""
+    store = open_store()
+    entry = store.cached(key)
+    if entry is not None and entry.document == document.model_dump_json():
+        store.strike(entry)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from enum import Enum
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
-class StateType(str, Enum):
+
+class StateType(StrEnum):
     """Where a run can stand."""
 
     PENDING = "PENDING"
@@ -94,13 +97,14 @@ class Run:
 
     def enter(self, type: StateType, name: str, at: float, message: str | None = None) -> None:
         """Go to the next state."""
-        self.history.append(Step(type, name, at, message))
         if type is StateType.RUNNING:
             self.run_count += 1
             if self.start_time is None:
                 self.start_time = at
         elif type in FINAL:
             self.end_time = at
+        # last, for a store may write the run at any moment, and what goes with a state precedes it
+        self.history.append(Step(type, name, at, message))
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -179,10 +183,9 @@ class Block:
 def moment(timestamp: float) -> datetime:
     """Seconds since the epoch as an aware datetime in UTC; the nearest that there is."""
     try:
-        return datetime.fromtimestamp(timestamp, timezone.utc)
-    except (OverflowError, ValueError):
-        never = datetime.max if timestamp > 0 else datetime.min
-        return never.replace(tzinfo=timezone.utc)
+        return datetime.fromtimestamp(timestamp, UTC)
+    except (OSError, OverflowError, ValueError):
+        return _LATEST if timestamp > 0 else _EARLIEST
 
 
 __all__ = [

@@ -113,7 +113,7 @@ def test_a_task_runs_outside_of_flows_too() -> None:
 
 
 def test_arguments_that_do_not_fit_are_refused_before_anything_runs() -> None:
-    with pytest.raises(ParameterBindError, match="'add'.*missing a required argument: 'x'"):
+    with pytest.raises(ParameterBindError, match=r"'add'.*missing a required argument: 'x'"):
         add()  # type: ignore[call-overload]
     assert open_store().flow_runs() == []
 

@@ -150,3 +150,23 @@ def test_homes_are_private_whatever_the_umask(tmp_path: Path) -> None:
         os.umask(before)
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+
+
+def test_a_damaged_result_that_a_state_finds_leaves_the_cache(upshot_home: Path) -> None:
+    calls: list[int] = []
+
+    @task(cache_key_fn=lambda context, parameters: "k", result_storage_key="fixed")
+    def made() -> list[int]:
+        calls.append(1)
+        return [1]
+
+    made()
+    path = upshot_home / "storage" / "fixed"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + bytes([whole[60] ^ 1]) + whole[61:])
+    state = made(return_state=True)
+    assert state.name == "Cached"
+    with pytest.raises(UnreadableResult):
+        state.result()
+    assert made(return_state=True).result() == [1]
+    assert len(calls) == 2

@@ -172,8 +172,9 @@ def settle(
     is told.
     """
     run, data = call.run, conclusion.data
-    run.enter(conclusion.type, conclusion.name, ports.now(), conclusion.message)
+    # in this order: the store may write the run at any moment, and a state that it sees is whole
     run.result, run.failure = recorded(data)
+    run.enter(conclusion.type, conclusion.name, ports.now(), conclusion.message)
     if call.persists and conclusion.type is StateType.COMPLETED:
         yield Io(lambda: ports.store.commit(run, cached))
     else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from upshot._engine.attempts import Call, Ended, Ports, attempt, settle
 from upshot._engine.effects import Io, Steps
-from upshot.records import FlowRun, StateType
+from upshot.records import FlowRun, StateType, TaskRun
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -21,19 +21,23 @@ def run_flow(call: FlowCall, ports: Ports) -> Steps[Ended]:
 
     When the outermost flow ends, all that it recorded is in the store.
     """
-    run = call.run
+    run, standing = call.run, call.run.parent
     run.enter(StateType.PENDING, "Pending", ports.now())
-    if run.parent is not None:
-        run.parent.history = run.history  # one course of events, seen from both sides
-        ports.store.record(run.parent)
+    if standing is not None:
+        standing.enter(StateType.RUNNING, "Running", ports.now())
+        ports.store.record(standing)
     conclusion = yield from attempt(call, ports)
     end = yield from settle(call, conclusion, ports)
-    if run.parent is not None:
-        standing, own = run.parent, run
-        standing.run_count, standing.start_time = own.run_count, own.start_time
-        standing.end_time, standing.result = own.end_time, own.result
-        standing.failure = own.failure
-        ports.store.record(standing)
-    else:
+    if standing is None:
         yield Io(ports.store.flush)
+    else:
+        _mirror(run, standing)
+        ports.store.record(standing)
     return end
+
+
+def _mirror(run: FlowRun, standing: TaskRun) -> None:
+    """Have the run that stands for a flow run in its parent show the same course of events."""
+    standing.run_count, standing.start_time = run.run_count, run.start_time
+    standing.end_time, standing.result, standing.failure = run.end_time, run.result, run.failure
+    standing.history = list(run.history)  # last: what goes with a state precedes it

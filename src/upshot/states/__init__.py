@@ -1,6 +1,7 @@
 """States: where a run stands, and what became of it."""
 
 from upshot.records import StateType
+from upshot.states.details import StateDetails
 from upshot.states.makers import (
     AwaitingRetry,
     Cancelled,
@@ -15,7 +16,7 @@ from upshot.states.makers import (
     Scheduled,
     summarize,
 )
-from upshot.states.model import State, StateDetails, exception_of, is_state, is_state_iterable
+from upshot.states.model import State, exception_of, is_state, is_state_iterable
 
 __all__ = [
     "AwaitingRetry",

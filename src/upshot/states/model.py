@@ -19,10 +19,13 @@ from pydantic import (
     model_validator,
 )
 
+from upshot import _registry
 from upshot._bridge import in_thread, wants_awaitable
 from upshot._models import Model
 from upshot.documents import BaseResult, Failure
 from upshot.exceptions import (
+    BlobMissing,
+    BlobReplaced,
     CancelledRun,
     CrashedRun,
     FailedRun,
@@ -30,10 +33,12 @@ from upshot.exceptions import (
     NotPersisted,
     PausedRun,
     UnfinishedRun,
+    UnreadableResult,
     UpshotError,
 )
 from upshot.records import FINAL, StateType, moment, new_id
 from upshot.settings import get_current_settings
+from upshot.states.details import StateDetails
 
 R = TypeVar("R")
 
@@ -42,18 +47,6 @@ _ENDED_BADLY: dict[StateType, type[UpshotError]] = {
     StateType.CRASHED: CrashedRun,
     StateType.CANCELLED: CancelledRun,
 }
-
-
-class StateDetails(Model):
-    """What a state knows of the run that is in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    flow_run_id: UUID | None = None
-    task_run_id: UUID | None = None
-    child_flow_run_id: UUID | None = None
-    cache_key: str | None = None
-    cache_expiration: datetime | None = None
 
 
 class State(Model, Generic[R]):
@@ -200,10 +193,18 @@ class State(Model, Generic[R]):
             if isinstance(self.data, BaseResult):
                 return self.data.fetch(), None
         except MissingResult as problem:
+            if isinstance(problem, BlobMissing | BlobReplaced | UnreadableResult):
+                self._leave_cache()
             raise self._named(problem) from problem.__cause__
         if self.data is None:
             raise self._named(NotPersisted("the state has no data"))
         return self.data, None
+
+    def _leave_cache(self) -> None:
+        """Have no later run take this result, which cannot be read."""
+        key = self.state_details.cache_key
+        if key is not None:
+            _registry.load("room", "strike out")(key, self.data)
 
     def _as_it_ended(self, error: BaseException) -> BaseException:
         """The exception without the frames of those who asked for it before."""
@@ -266,5 +267,5 @@ def is_state(thing: object) -> TypeGuard[State[Any]]:
 
 
 def is_state_iterable(thing: object) -> TypeGuard[Iterable[State[Any]]]:
-    """Whether this is a list, tuple or set of states, and not empty."""
+    """Whether this is a list, tuple or set of states, not empty."""
     return isinstance(thing, list | tuple | set) and bool(thing) and all(map(is_state, thing))
