@@ -7,18 +7,18 @@ none runs, the running loop alone decides.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
+
+from upshot import _portals
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,7 +102,6 @@ async def in_thread(work: Callable[[], T]) -> T:
     try:
         with anyio.CancelScope(shield=True):
             value = await anyio.to_thread.run_sync(job)
-        return value
     except GeneratorExit:
         # nobody will resume this coroutine, so the work can only be waited for here and now
         if not claim.acquire(blocking=False):
@@ -113,75 +112,7 @@ async def in_thread(work: Callable[[], T]) -> T:
             with suppress(BaseException), anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(done.wait)
         raise
-
-
-class _Portals:
-    """Event loops in threads of their own, for sync callers of async functions.
-
-    One loop serves all, so that what an async function leaves on its loop is there at the next
-    call. Where that loop is itself blocked by such a caller, a further one is started.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: list[tuple[AbstractContextManager[Any], Any, list[int]]] = []
-
-    def call(self, work: Callable[[], Awaitable[T]]) -> T:
-        ended = threading.Event()
-
-        async def settled() -> tuple[T | None, BaseException | None]:
-            caller_is_async.set(True)
-            try:
-                return await work(), None
-            except BaseException as error:
-                # raised here, some of them would end the loop that others need too
-                return None, error
-            finally:
-                ended.set()
-
-        with self._free_portal() as portal:
-            future = portal.start_task_soon(settled)
-            try:
-                value, error = future.result()
-            except BaseException:
-                # an interrupt of this thread; `work` is told, and ends first
-                if future.cancel():
-                    ended.wait()
-                raise
-        if error is None:
-            return value  # type: ignore[no-any-return]
-        try:
-            raise error
-        finally:
-            del error
-
-    @contextmanager
-    def _free_portal(self) -> Iterator[Any]:
-        here = threading.get_ident()
-        with self._lock:
-            blocked = next((row[2] for row in self._open if row[2][0] == here), [here, 0])
-            blocked[1] += 1
-            portal = next((row[1] for row in self._open if not row[2][1]), None)
-            if portal is None:
-                portal = self._start()
-        try:
-            yield portal
-        finally:
-            with self._lock:
-                blocked[1] -= 1
-
-    def _start(self) -> Any:
-        manager = anyio.from_thread.start_blocking_portal(name="upshot-portal")
-        portal = manager.__enter__()
-        self._open.append((manager, portal, [portal.call(_thread_ident), 0]))
-        return portal
-
-
-async def _thread_ident() -> int:
-    return threading.get_ident()
-
-
-_portals = _Portals()
+    return value
 
 
 def run_blocking(work: Callable[[], Awaitable[T]]) -> T:
@@ -190,14 +121,9 @@ def run_blocking(work: Callable[[], Awaitable[T]]) -> T:
     The caller's context variables are seen by `work`, but for its colour: there, it is async. An
     interrupt of the caller cancels `work`.
     """
-    return _portals.call(work)
 
+    async def coloured() -> T:
+        caller_is_async.set(True)
+        return await work()
 
-def _forget_portals() -> None:
-    """In a forked child the threads are gone; its first need starts new ones."""
-    global _portals
-    _portals = _Portals()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_portals)
+    return _portals.call(coloured)

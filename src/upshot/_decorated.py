@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial, update_wrapper
 from inspect import getdoc
@@ -29,6 +29,7 @@ class Decorated(Generic[P, R]):
 
     kind = ""
 
+    isasync: bool
     persist_result: bool | None
     result_storage: FileSystem | str | None
     result_serializer: Serializer | str | None
@@ -42,9 +43,10 @@ class Decorated(Generic[P, R]):
         self._given = {name: value for name, value in options.items() if value is not None}
         self.name: str = options["name"] if options["name"] is not None else _default_name(self)
         _options.check_name(self.kind, self.name)
-        self.description: str | None = options["description"] or getdoc(fn)
-        self.version: str | None = options["version"]
-        self.isasync = _options.is_async(fn)
+        described = _options.checked_text("description", options["description"])
+        self.description = described or getdoc(fn)
+        self.version = _options.checked_text("version", options["version"])
+        self.isasync = fn.isasync if isinstance(fn, Decorated) else _options.is_async(fn)
         self._signature = signature_of(fn, self.name)
         self._retries = _options.checked_retries(options["retries"])
         self.retry_delays = _options.delays(options["retry_delay_seconds"])
@@ -125,28 +127,28 @@ class Decorated(Generic[P, R]):
 
         def call() -> Any:
             before()
-            with _set(values):
+            with entered(values):
                 return fn(*args, **kwargs)
 
         async def acall() -> Any:
             before()
-            with _set(values):
+            with entered(values):
                 return await fn(*args, **kwargs)
 
         return acall if self.isasync else call
 
 
 @contextmanager
-def _set(values: Mapping[ContextVar[Any], Any]) -> Iterator[None]:
+def entered(values: Mapping[ContextVar[Any], Any]) -> Iterator[None]:
+    """Give context variables these values for as long as the block lasts."""
     tokens = [(variable, variable.set(value)) for variable, value in values.items()]
     try:
         yield
     finally:
         for variable, token in tokens:
-            try:
+            # a coroutine that is closed by the collector ends in a context of its own
+            with suppress(ValueError):
                 variable.reset(token)
-            except ValueError:
-                pass  # a coroutine that is closed by the collector ends in a context of its own
 
 
 def _default_name(decorated: Decorated[Any, Any]) -> str:

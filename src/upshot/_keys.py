@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from string import Formatter
 from typing import Any
@@ -27,9 +27,11 @@ class Runtime:
 class _KeyFormatter(Formatter):
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
         root, name = _parse(field_name)
-        return (
-            (kwargs[root][name], root) if root == "parameters" else (_attribute(kwargs[root], name), root)
-        )
+        if root != "parameters":
+            return _attribute(kwargs[root], name), root
+        if name not in kwargs[root]:
+            raise ValueError(f"the function has no parameter {name!r}")
+        return kwargs[root][name], root
 
 
 def format_key(template: str, runtime: Runtime) -> str:
@@ -37,7 +39,7 @@ def format_key(template: str, runtime: Runtime) -> str:
 
     Raises:
         InvalidOption: if it names a parameter that the function does not have, or a flow run
-            where there is none.
+            where there is none, or a value cannot be made text in the way that it says.
     """
     values = {
         "parameters": runtime.parameters,
@@ -46,12 +48,17 @@ def format_key(template: str, runtime: Runtime) -> str:
     }
     try:
         return _KeyFormatter().vformat(template, (), values)
-    except (KeyError, AttributeError, ValueError) as error:
-        raise InvalidOption("result_storage_key", f"{template!r} cannot be filled: {error}") from error
+    except Exception as error:  # a value makes its text itself
+        problem = f"{template!r} cannot be filled: {error}"
+        raise InvalidOption("result_storage_key", problem) from error
 
 
-def check_template(template: str) -> None:
+def check_template(template: str, parameters: Collection[str] | None = None) -> None:
     """Refuse a template that no run could fill.
+
+    Args:
+        template: the template.
+        parameters: the names of the function's parameters, if it is known.
 
     Raises:
         InvalidOption: naming the variable that does not exist.
@@ -59,11 +66,23 @@ def check_template(template: str) -> None:
     if not template:
         raise InvalidOption("result_storage_key", "is empty; leave it out for a key of its own")
     try:
-        for _, field, _, _ in Formatter().parse(template):
-            if field is not None:
-                _parse(field)
+        _check_fields(template, parameters)
     except ValueError as error:
         raise InvalidOption("result_storage_key", f"{template!r}: {error}") from error
+
+
+def _check_fields(template: str, parameters: Collection[str] | None, inner: bool = False) -> None:
+    for _, field, spec, conversion in Formatter().parse(template):
+        if field is None:
+            continue
+        root, name = _parse(field)
+        if root == "parameters" and parameters is not None and name not in parameters:
+            raise ValueError(f"{{{field}}} is unknown: {did_you_mean(name, parameters)}")
+        if conversion not in (None, "a", "r", "s"):
+            raise ValueError(f"`!{conversion}` is unknown: it can be !a, !r or !s")
+        if spec and inner:
+            raise ValueError(f"`:{spec}` is nested too deep")
+        _check_fields(spec or "", parameters, inner=True)
 
 
 def _parse(field: str) -> tuple[str, str]:

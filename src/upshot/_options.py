@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import xxhash
 
 from upshot import _registry
 from upshot._keys import check_template
-from upshot.exceptions import InvalidOption, UnknownPlugin
+from upshot.exceptions import InvalidOption, UnknownPlugin, did_you_mean
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
 
@@ -24,6 +25,8 @@ class _NotGiven:
 
 # in the place of an option that was left out, where None is an answer of its own
 NOT_GIVEN: Any = _NotGiven()
+
+LONGEST_DELAY = 10**9  # seconds; what sleeps takes no infinity
 
 _log = logging.getLogger("upshot.tasks")
 _warned: set[str] = set()
@@ -43,6 +46,20 @@ def check_name(kind: str, name: object) -> None:
         raise InvalidOption("name", problem + hint)
     if not name:
         raise InvalidOption("name", "is empty; leave it out for the function's name")
+
+
+def check_known(kind: str, options: Iterable[str], known: Collection[str]) -> None:
+    """Refuse an option that there is not."""
+    for option in options:
+        if option not in known:
+            raise InvalidOption(option, f"is no option of @{kind}: {did_you_mean(option, known)}")
+
+
+def checked_text(option: str, value: Any) -> str | None:
+    """Text, or None where nothing was said."""
+    if value is None or isinstance(value, str):
+        return value
+    raise InvalidOption(option, f"must be text; got {value!r}")
 
 
 def checked_flag(option: str, value: Any) -> bool | None:
@@ -71,19 +88,40 @@ def delays(value: object) -> tuple[float, ...]:
     given = value if isinstance(value, list | tuple) else [value]
     seconds = [] if value is None else list(given)
     for item in seconds:
-        if isinstance(item, bool) or not isinstance(item, int | float) or not item >= 0:
+        number = isinstance(item, int | float) and not isinstance(item, bool)
+        if not number or not 0 <= item <= LONGEST_DELAY:
             raise InvalidOption(
                 "retry_delay_seconds",
-                f"Invalid value {value!r}: must be seconds of 0 or more, or a list of these",
+                f"Invalid value {value!r}: must be seconds, 0 or more, or a list of these",
             )
     return tuple(map(float, seconds)) if any(seconds) else ()
 
 
-def checked_callable(option: str, value: Any) -> Any:
-    """Something callable, or None."""
-    if value is None or callable(value):
-        return value
-    raise InvalidOption(option, f"must be callable; got {value!r}")
+def checked_key_function(value: Any) -> Any:
+    """A function of a run's context and parameters, or of nothing; or None."""
+    if value is None:
+        return None
+    if not callable(value) or is_async(value):
+        raise InvalidOption("cache_key_fn", f"must be a plain function; got {value!r}")
+    if not _takes(value, 2) and not _takes(value, 0):
+        problem = "must take two arguments, the run's context and its parameters, or none"
+        raise InvalidOption("cache_key_fn", f"{problem}; got {value!r}")
+    return value
+
+
+def call_key_function(fn: Callable[..., Any], context: Any, parameters: dict[str, Any]) -> Any:
+    """What a checked function of cache keys says."""
+    return fn(context, parameters) if _takes(fn, 2) else fn()
+
+
+def _takes(fn: Callable[..., Any], count: int) -> bool:
+    try:
+        inspect.signature(fn).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return count == 2  # Python does not know its signature
+    return True
 
 
 def checked_expiration(value: Any) -> timedelta | None:
@@ -119,12 +157,12 @@ def checked_serializer(value: Any) -> Serializer | str | None:
     raise InvalidOption("result_serializer", f"must be a serializer, or its type; got {value!r}")
 
 
-def checked_storage_key(value: Any) -> str | None:
-    """A template of storage keys, or None."""
+def checked_storage_key(value: Any, parameters: Collection[str]) -> str | None:
+    """A template of storage keys that a function with these parameters can fill, or None."""
     if value is None:
         return None
     if isinstance(value, str):
-        check_template(value)
+        check_template(value, parameters)
         return value
     raise InvalidOption("result_storage_key", f"must be text; got {value!r}")
 
@@ -153,6 +191,7 @@ def warn_once_uncached(task: str) -> None:
 
 def is_async(fn: Callable[..., Any]) -> bool:
     """Whether calling `fn` gives a coroutine."""
+    fn = _whole(fn)
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
         getattr(fn, "__call__", None)  # noqa: B004 - not whether it is callable, but what it is
     )
@@ -160,11 +199,20 @@ def is_async(fn: Callable[..., Any]) -> bool:
 
 def name_of(fn: Callable[..., Any]) -> str:
     """A function's name; of another callable object its class's."""
+    fn = _whole(fn)
     return getattr(fn, "__name__", None) or type(fn).__name__
 
 
+def _whole(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that a `functools.partial` gives arguments to."""
+    while isinstance(fn, partial):
+        fn = fn.func
+    return fn
+
+
 def key_of(fn: Callable[..., Any]) -> str:
-    """What a function is known by: its name and a hash of its code."""
+    """What a function is known by, in every process: its name and a hash of its code."""
+    fn = _whole(fn)
     code = getattr(fn, "__code__", None) or getattr(type(fn).__call__, "__code__", None)
     digest = xxhash.xxh3_64_hexdigest(_code_bytes(code)) if code else "builtin"
     qualname: Sequence[str] = getattr(fn, "__qualname__", name_of(fn)).split(".")
@@ -173,6 +221,15 @@ def key_of(fn: Callable[..., Any]) -> str:
 
 def _code_bytes(code: Any) -> bytes:
     inner = [item for item in code.co_consts if inspect.iscode(item)]
-    plain = [item for item in code.co_consts if not inspect.iscode(item)]
-    own = f"{code.co_names}{plain!r}".encode("utf-8", "backslashreplace")
+    plain = [_ordered(item) for item in code.co_consts if not inspect.iscode(item)]
+    own = f"{code.co_names}{plain}".encode("utf-8", "backslashreplace")
     return b"\0".join([code.co_code, own, *map(_code_bytes, inner)])
+
+
+def _ordered(constant: Any) -> str:
+    # the order of a set is another one in each process
+    if isinstance(constant, frozenset):
+        return f"{{{sorted(map(_ordered, constant))}}}"
+    if isinstance(constant, tuple):
+        return f"({[*map(_ordered, constant)]})"
+    return repr(constant)

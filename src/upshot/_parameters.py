@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import PurePath
 from typing import Any
@@ -13,9 +14,12 @@ import orjson
 
 from upshot.exceptions import InvalidOption, ParameterBindError, ReservedArgumentError
 
+_COLLECTIONS = (list, tuple, set, frozenset, dict)
 RESERVED = ("return_state", "wait_for")
 
+_MOST_TEXT = 20_000  # characters of all parameters together, about
 _LONGEST_TEXT = 1_000  # characters of one text
+_LARGEST_INT = 3_000  # bits
 _MOST_ITEMS = 50  # items of one collection
 _DEEPEST = 4
 
@@ -55,31 +59,62 @@ def bind(
 
 def describe(parameters: Mapping[str, Any]) -> str:
     """Parameters as JSON for people: what is large or not plain is told by its type only."""
-    return orjson.dumps({name: _described(v, 0) for name, v in parameters.items()}).decode()
+    describer = _Describer()
+    described = {_text(name): describer.described(v, 0) for name, v in parameters.items()}
+    return orjson.dumps(described).decode()
 
 
-def _described(value: Any, depth: int) -> Any:
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)[:_LONGEST_TEXT]
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, UUID | datetime | date | PurePath):
-        return str(value)
-    if depth < _DEEPEST and len_at_most(value, _MOST_ITEMS):
-        if type(value) in (list, tuple, set, frozenset):
-            return [_described(item, depth + 1) for item in value]
-        if type(value) is dict and all(isinstance(key, str) for key in value):
-            return {_text(key): _described(item, depth + 1) for key, item in value.items()}
-    return f"<{type(value).__qualname__}>"
+@dataclass(slots=True)
+class _Describer:
+    room: int = _MOST_TEXT  # what may still be written
+
+    def described(self, value: Any, depth: int) -> Any:
+        try:
+            plain = self._described(value, depth)
+        except Exception:
+            plain = None  # a class of the user's raises whatever it likes
+        if plain is None and value is not None:
+            plain = _text(f"<{type(value).__qualname__}>")
+        self.room -= len(plain) if isinstance(plain, str) else 8
+        return plain
+
+    def _described(self, value: Any, depth: int) -> Any:
+        """What JSON can hold of a value; None if that is nothing."""
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, float):
+            return float(value)
+        if isinstance(value, int):
+            small = -(2**63) <= value < 2**63
+            return int(value) if small else str(value) if _is_short(value) else None
+        if isinstance(value, str):
+            return _text(value)
+        if isinstance(value, UUID | datetime | date | PurePath):
+            return _text(str(value))
+        if depth == _DEEPEST or type(value) not in _COLLECTIONS or len(value) > _MOST_ITEMS:
+            return None
+        if type(value) is dict:
+            if not all(isinstance(key, str) for key in value):
+                return None
+            return self._each(((_text(key), item) for key, item in value.items()), depth)
+        return list(self._each(enumerate(value), depth).values())
+
+    def _each(self, items: Iterable[tuple[Any, Any]], depth: int) -> dict[Any, Any]:
+        found: dict[Any, Any] = {}
+        for key, item in items:
+            if self.room <= 0:
+                found["…"] = "…"
+                break
+            self.room -= len(str(key))
+            found[key] = self.described(item, depth + 1)
+        return found
 
 
-def len_at_most(value: Any, limit: int) -> bool:
-    """Whether this is a built-in collection of no more than so many items."""
-    return isinstance(value, list | tuple | set | frozenset | dict) and len(value) <= limit
+def _is_short(value: int) -> bool:
+    return value.bit_length() <= _LARGEST_INT
 
 
 def _text(value: str) -> str:
-    cut = value if len(value) <= _LONGEST_TEXT else value[:_LONGEST_TEXT] + "…"
+    plain = str.__str__(value)
+    cut = plain if len(plain) <= _LONGEST_TEXT else plain[:_LONGEST_TEXT] + "…"
     return cut.encode("utf-8", "replace").decode()

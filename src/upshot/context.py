@@ -65,7 +65,8 @@ class FlowRunContext:
 class Made(Protocol):
     """The end of a run, of which a state can be made."""
 
-    def state(self) -> State[Any]: ...
+    def state(self) -> State[Any]:
+        """The state in which the run ended."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

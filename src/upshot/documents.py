@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictStr
 
 from upshot import _registry
 from upshot._bridge import in_thread, wants_awaitable
@@ -37,7 +37,8 @@ DROPPED: Any = _Dropped()
 class Reader(Protocol):
     """Turns a reference back into the value that it stands for."""
 
-    def __call__(self, reference: PersistedResult[Any], *, trust: bool) -> Any: ...
+    def __call__(self, reference: PersistedResult[Any], *, trust: bool) -> Any:
+        """The value behind a reference."""
 
 
 class BaseResult(Dispatched, Generic[R]):
@@ -119,7 +120,7 @@ class LiteralResult(BaseResult[R]):
     """A result that is its own document: None, a bool or a UUID."""
 
     type: Literal["literal"] = "literal"
-    value: Annotated[None | StrictBool | UUID | str, Field(union_mode="left_to_right")]
+    value: Annotated[StrictBool | UUID | StrictStr | None, Field(union_mode="left_to_right")]
 
     def has_cached_object(self) -> bool:
         """True: the value is always at hand."""

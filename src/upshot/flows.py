@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -96,7 +97,10 @@ class Flow(Decorated[P, R]):
             settings=settings,
             retries=self.retries,
         )
-        inside = {FlowRunContext.current: context, TaskRunContext.current: None}
+        inside: dict[ContextVar[Any], Any] = {
+            FlowRunContext.current: context,
+            TaskRunContext.current: None,
+        }
         counted = around is not None and TaskRunContext.get() is None
         call = FlowCall(
             run=context.flow_run,
@@ -200,4 +204,5 @@ def flow(__fn: Any = None, **options: Any) -> Any:
         >>> total([1, 2, 3])
         12
     """
+    _options.check_known("flow", options, _OPTIONS)
     return Flow(__fn, **options) if __fn is not None else lambda fn: Flow(fn, **options)

@@ -47,14 +47,6 @@ from upshot.settings import Settings, get_current_settings
 T = TypeVar("T")
 
 
-class _NotGiven:
-    def __repr__(self) -> str:
-        return "NOT_GIVEN"
-
-
-NOT_GIVEN: Any = _NotGiven()
-
-
 def DEFAULT_STORAGE_KEY_FN() -> str:
     """A new key that nothing else has."""
     return uuid4().hex

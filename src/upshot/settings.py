@@ -15,15 +15,32 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from upshot._models import Model
 from upshot.exceptions import InvalidSettings, did_you_mean
 
 PREFIX = "UPSHOT_"
 PROFILE = "profile.toml"
+_NEAR = 0.7  # how like a setting's name a variable is that must have been meant for it
 
-_Place = Annotated[Path, AfterValidator(lambda path: Path(os.path.abspath(path.expanduser())))]
+
+def _given(value: Any) -> Any:
+    if value == "":
+        raise ValueError("an empty path; leave it out for the default")
+    return value
+
+
+def _absolute(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("a path holds no NUL character")
+    try:
+        return Path(os.path.abspath(path.expanduser()))
+    except RuntimeError as error:
+        raise ValueError(f"{error} Give a path without `~`.") from error
+
+
+_Place = Annotated[Path, BeforeValidator(_given), AfterValidator(_absolute)]
 
 
 class Settings(Model):
@@ -80,6 +97,16 @@ def forget_settings() -> None:
 
 
 @contextmanager
+def settings_of_process() -> Iterator[None]:
+    """Put temporary settings aside for as long as the block lasts."""
+    token = _temporary.set(None)
+    try:
+        yield
+    finally:
+        _temporary.reset(token)
+
+
+@contextmanager
 def temporary_settings(updates: Mapping[str, Any]) -> Iterator[Settings]:
     """Other settings for as long as the block lasts, in this context and those copied from it.
 
@@ -105,7 +132,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         name = variable.removeprefix(PREFIX).lower()
         if name in Settings.model_fields and variable.startswith(PREFIX):
             values[name], sources[name] = environ[variable], variable
-        elif variable.startswith(PREFIX) and get_close_matches(name, Settings.model_fields, 1, 0.85):
+        elif variable.startswith(PREFIX) and get_close_matches(
+            name, Settings.model_fields, 1, _NEAR
+        ):
             raise InvalidSettings(
                 variable, f"is no setting: {did_you_mean(variable, _variables())}"
             )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
 
 from upshot import _options
-from upshot._decorated import Decorated
+from upshot._bridge import caller_is_async
+from upshot._decorated import Decorated, entered
 from upshot._engine.attempts import Ended, Ports
 from upshot._engine.conclusions import conclude
 from upshot._engine.effects import Steps
@@ -65,12 +66,12 @@ class Task(Decorated[P, R]):
         options = {name: value for name, value in locals().items() if name in _OPTIONS}
         super().__init__(fn, options)
         self.task_key = _options.key_of(fn)
-        self.cache_key_fn: CacheKeyFn | None = _options.checked_callable(
-            "cache_key_fn", cache_key_fn
-        )
+        self.cache_key_fn: CacheKeyFn | None = _options.checked_key_function(cache_key_fn)
         self.cache_expiration = _options.checked_expiration(cache_expiration)
         self.refresh_cache = _options.checked_flag("refresh_cache", refresh_cache)
-        self.result_storage_key = _options.checked_storage_key(result_storage_key)
+        self.result_storage_key = _options.checked_storage_key(
+            result_storage_key, self._signature.parameters
+        )
 
     def with_options(
         self,
@@ -153,7 +154,15 @@ class Task(Decorated[P, R]):
         if not factory.persist_result:
             _options.warn_once_uncached(self.name)
             return None
-        return partial(self.cache_key_fn, context, dict(context.parameters))
+        with_parameters = partial(
+            _options.call_key_function, self.cache_key_fn, context, dict(context.parameters)
+        )
+        return partial(_as_sync_function, with_parameters)
+
+
+def _as_sync_function(call: Callable[[], str | None]) -> str | None:
+    with entered({caller_is_async: False}):
+        return call()
 
 
 def _document_maker(
@@ -161,9 +170,7 @@ def _document_maker(
 ) -> Callable[[Any], Any]:
     runtime = Runtime(context.parameters, flow.flow_run if flow else None, context.task_run)
     factory = context.result_factory
-    return lambda value: factory.create(
-        value, at=moment(time.time()), store=store, runtime=runtime
-    )
+    return lambda value: factory.create(value, at=moment(time.time()), store=store, runtime=runtime)
 
 
 _OPTIONS = frozenset(
@@ -233,4 +240,5 @@ def task(__fn: Any = None, **options: Any) -> Any:
         >>> double(21)
         42
     """
+    _options.check_known("task", options, _OPTIONS)
     return Task(__fn, **options) if __fn is not None else lambda fn: Task(fn, **options)

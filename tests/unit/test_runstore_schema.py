@@ -132,9 +132,9 @@ def test_what_a_later_patch_release_may_write_is_read(path: Path) -> None:
             "ix_task_run_state_type",
             "SELECT id FROM task_run WHERE state_type = ? AND state_type <> 3 ORDER BY id DESC",
         ),
-        ("ix_flow_run_state_type", "SELECT id FROM flow_run WHERE state_type = 3 ORDER BY id DESC"),
-        ("ix_flow_run_flow_name", "SELECT id FROM flow_run WHERE flow_name = 'x' ORDER BY id DESC"),
-        ("sqlite_autoindex_flow_run_1", "SELECT id FROM flow_run WHERE uid > x'00' LIMIT 3"),
+        ("ix_flow_run_state_type", _sql_sqlite.PAGE_BY_STATE),
+        ("ix_flow_run_flow_name", _sql_sqlite.PAGE_BY_FLOW),
+        ("sqlite_autoindex_flow_run_1", _sql_sqlite.PAGE_OF_FLOW_RUNS),
     ],
 )
 def test_a_listing_uses_an_index_and_sorts_nothing(path: Path, table: str, statement: str) -> None:

@@ -202,8 +202,7 @@ class State(Model, Generic[R]):
 
     def _leave_cache(self) -> None:
         """Have no later run take this result, which cannot be read."""
-        key = self.state_details.cache_key
-        if key is not None:
+        if (key := self.state_details.cache_key) is not None:
             _registry.load("room", "strike out")(key, self.data)
 
     def _as_it_ended(self, error: BaseException) -> BaseException:
