@@ -162,3 +162,24 @@ def test_exceptions_of_signal_handlers_lose_no_run_and_leave_no_lock_held(
 
     assert {run.id for run in runs if store.task_run(run.id) is None} == set()
     assert rows(path) == 400 + len(store.flow_runs(limit=1_000_000))
+
+
+def test_the_writer_tries_again_what_it_could_not_write_without_being_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_writer, "BATCH_SECONDS", 0.0)
+    monkeypatch.setattr(_writer, "RETRY_SECONDS", 0.01)
+    problems = [RunStoreUnavailable("here", "write", "disk full")] * 3
+    wrote = threading.Event()
+
+    def write() -> None:
+        if problems:
+            raise problems.pop()
+        writer.take()
+        wrote.set()
+
+    writer = Writer(write, lambda: None)
+    writer.add(new_flow_run())
+    assert wrote.wait(30)
+    writer.stop()
+    assert writer.error is None

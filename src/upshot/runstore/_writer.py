@@ -14,6 +14,7 @@ from upshot.runstore import _process
 BATCH_ROWS = 1_000
 BATCH_SECONDS = 0.1
 MOST_QUEUED = 10_000
+RETRY_SECONDS = 1.0
 
 
 class Writer:
@@ -132,7 +133,8 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            self._wake.wait()
+            # what could not be written is tried again, so that nobody meets an error that is over
+            self._wake.wait(None if self.error is None else RETRY_SECONDS)
             if not self._stopping:
                 self._full.wait(BATCH_SECONDS)
             self._wake.clear()  # before the batch is taken: who queues during it wakes us again
