@@ -175,7 +175,7 @@ def test_the_writer_tries_again_what_it_could_not_write_without_being_asked(
     def write() -> None:
         if problems:
             raise problems.pop()
-        writer.take()
+        writer.take({})
         wrote.set()
 
     writer = Writer(write, lambda: None)
