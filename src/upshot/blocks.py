@@ -9,11 +9,15 @@ from __future__ import annotations
 from uuid import UUID, uuid5
 from weakref import WeakKeyDictionary
 
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic_core import PydanticSerializationError
+
 from upshot import _registry
-from upshot.exceptions import UnknownPlugin
+from upshot.exceptions import InvalidOption, UnknownPlugin
 from upshot.filesystems import FileSystem
 from upshot.records import Block
 from upshot.runstore import RunStore
+from upshot.settings import Settings
 
 _NAMESPACE = UUID("0d9c6f6e-8f1c-5d0b-9c5e-6a1f3b0f7a55")
 
@@ -30,15 +34,62 @@ def identify(storage: FileSystem) -> tuple[FileSystem, Block]:
     cls = type(described)
     # its own name only: a subclass of a storage is another storage
     kind = vars(cls).get("slug") or f"{cls.__module__}:{cls.__qualname__}"
-    fields = described.model_dump_json()
+    fields = _recordable(described)
     return described, Block(id=uuid5(_NAMESPACE, f"{kind}\n{fields}"), type=kind, fields=fields)
 
 
-def register(storage: FileSystem, block: Block, store: RunStore) -> None:
-    """Make sure that `store` has the storage, before the first reference to it is written."""
+def _recordable(storage: FileSystem) -> str:
+    """A storage's fields as JSON.
+
+    Raises:
+        InvalidOption: if one cannot be recorded, or must not be: a secret would stand there.
+    """
+    for name, value in storage:
+        if _holds_secret(value):
+            what = f"{type(storage).__name__} has the secret field {name!r}"
+            problem = f"{what}, which cannot be recorded yet; read it from the environment"
+            raise InvalidOption("result_storage", problem)
+    try:
+        return storage.model_dump_json()
+    except PydanticSerializationError as error:
+        problem = f"the fields of {type(storage).__name__} cannot be recorded: {error}"
+        raise InvalidOption("result_storage", problem) from error
+
+
+def _holds_secret(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_secret, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(_holds_secret, value))
+    if isinstance(value, BaseModel):
+        return any(_holds_secret(item) for _, item in value)
+    return isinstance(value, SecretBytes | SecretStr)
+
+
+def made(name: str) -> FileSystem:
+    """The storage of a class by its name, with all its fields left at their defaults.
+
+    Raises:
+        UnknownPlugin: if there is no such storage.
+        InvalidOption: if it needs to be told more.
+    """
+    try:
+        return storage_class(name)()
+    except ValidationError as error:
+        missing = ", ".join(str(item["loc"][0]) for item in error.errors() if item["loc"])
+        problem = f"{name!r} needs more than its name ({missing}); give an instance"
+        raise InvalidOption("result_storage", problem) from error
+
+
+def register(storage: FileSystem, block: Block, store: RunStore, *, recorded: bool = False) -> None:
+    """Make sure that `store` has the storage, before the first reference to it is written.
+
+    Where it is `recorded`, by another process, nothing is written.
+    """
     known = _known.setdefault(store, {})
     if block.id not in known:
-        store.save_block(block)
+        if not recorded:
+            store.save_block(block)
         known[block.id] = storage
 
 
@@ -86,14 +137,18 @@ def storage_class(name: str) -> type[FileSystem]:
         UnknownPlugin: if there is no such storage.
     """
     try:
-        dotted = ":" in name
-        found = (
-            _registry.import_path(name.replace(":", "."))
-            if dotted
-            else _registry.load("storage", name)
-        )
+        if ":" in name:
+            found = _registry.import_path(name.replace(":", "."))
+        else:
+            found = _registry.load("storage", name)
     except ImportError as error:
         raise UnknownPlugin("storage", name, _registry.names("storage")) from error
     if not isinstance(found, type) or not issubclass(found, FileSystem):
         raise UnknownPlugin("storage", name, _registry.names("storage"))
     return found
+
+
+def default_storage(settings: Settings) -> FileSystem:
+    """Where results go that have no other storage: the folder that the settings name."""
+    storage = storage_class("local-file-system")
+    return storage.model_validate({"basepath": str(settings.local_storage_path)})

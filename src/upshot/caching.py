@@ -11,6 +11,8 @@ from upshot.exceptions import (
     BlobMissing,
     BlobReplaced,
     InvalidOption,
+    StorageError,
+    StorageUnavailable,
     UnknownPlugin,
     UnreadableResult,
 )
@@ -54,7 +56,13 @@ def check_present(document: BaseResult[Any]) -> None:
     if not isinstance(document, PersistedResult):
         return
     storage, key = place_of(document)
-    size = storage.size(key)
+    try:
+        size = storage.size(key)
+    except StorageError:
+        raise
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise StorageUnavailable(str(storage), f"look for {key!r}", problem) from error
     if size is None:
         raise BlobMissing(key, str(document.uri or document.storage_block_id))
     if document.size not in (None, size):

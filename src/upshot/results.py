@@ -107,6 +107,15 @@ class ResultFactory:
             document.drop()
         return document
 
+    def storage(self) -> FileSystem:
+        """The storage as it was when the factory was made, which is where blobs go."""
+        return self._place[0] if self._place else self.storage_block
+
+    def register(self, store: RunStore, *, recorded: bool = False) -> None:
+        """Record the storage, for calls of `create` in another process, where it is `recorded`."""
+        if self.persist_result and self._place:
+            blocks.register(*self._place, store, recorded=recorded)
+
     def _create_result(self, obj: Any) -> ResultDocument[Any]:
         """The document of a value; an awaitable of it where the caller is async."""
         return self.create(obj, at=moment(time.time()), store=open_store())
@@ -149,20 +158,21 @@ def infer_factory(
         needs_persistence: whether a feature in use (caching, retries of the flow around it)
             reads results back.
     """
-    storage = _first_given(options.result_storage, parent and parent.storage_block)
+    storage = _first_given(options.result_storage, parent and parent.storage())
     serializer = _first_given(options.result_serializer, parent and parent.serializer)
     persist = options.persist_result
     if persist is None:
         dropped = not options.cache_result_in_memory
         persist = needs_persistence or dropped or settings.results_persist_by_default
     storage = _storage(storage, settings)
-    place = blocks.identify(storage) if persist else None
+    # as it is here and now: neither a later working directory nor a later setting moves it
+    place = blocks.identify(storage)
     return ResultFactory(
         persist_result=persist,
         cache_result_in_memory=options.cache_result_in_memory,
         serializer=_serializer(serializer, settings),
         storage_block=storage,
-        storage_block_id=place[1].id if place else None,
+        storage_block_id=place[1].id if persist else None,
         storage_key=options.result_storage_key,
         _place=place,
     )
@@ -176,14 +186,8 @@ def _storage(choice: FileSystem | str | None, settings: Settings) -> FileSystem:
     if isinstance(choice, FileSystem):
         return choice
     if choice is not None:
-        return blocks.storage_class(choice)()
-    return default_storage(settings)
-
-
-def default_storage(settings: Settings) -> FileSystem:
-    """Where results go that have no other storage: the folder that the settings name."""
-    storage = blocks.storage_class("local-file-system")
-    return storage.model_validate({"basepath": str(settings.local_storage_path)})
+        return blocks.made(choice)
+    return blocks.default_storage(settings)
 
 
 def _serializer(choice: Serializer | str | None, settings: Settings) -> Serializer:
@@ -225,7 +229,7 @@ def place_of(reference: PersistedResult[Any], *, trust: bool = False) -> tuple[F
         return storage, key
     if uri is None:
         raise UnknownStorage(key, blocks.name_of(reference.storage_block_id, store))
-    configured = default_storage(get_current_settings())
+    configured = blocks.default_storage(get_current_settings())
     if (inside := configured.key_of(uri)) is not None:
         return configured, inside
     if (found := blocks.find_by_uri(uri, store)) is not None:
@@ -256,7 +260,6 @@ __all__ = [
     "UnreadableResult",
     "UntrustedReference",
     "check_template",
-    "default_storage",
     "infer_factory",
     "place_of",
     "read_reference",

@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from upshot import task
+from upshot import flow, task
 from upshot.documents import BaseResult
-from upshot.exceptions import BlobMissing, BlobReplaced, UnreadableResult, UntrustedReference
-from upshot.filesystems import LocalFileSystem
+from upshot.exceptions import (
+    BlobMissing,
+    BlobReplaced,
+    InvalidOption,
+    NotPersisted,
+    StorageUnavailable,
+    UnreadableResult,
+    UntrustedReference,
+)
+from upshot.filesystems import LocalFileSystem, MemoryFileSystem
 from upshot.results import LiteralResult, PersistedResult
 from upshot.testing import isolated
 
@@ -170,3 +179,79 @@ def test_a_damaged_result_that_a_state_finds_leaves_the_cache(upshot_home: Path)
         state.result()
     assert made(return_state=True).result() == [1]
     assert len(calls) == 2
+
+
+def test_a_relative_storage_stays_where_it_was_when_the_flow_began(
+    upshot_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    @task(persist_result=True)
+    def made() -> list[int]:
+        return [1]
+
+    @flow(result_storage=LocalFileSystem(basepath="kept"))
+    def around() -> str:
+        monkeypatch.chdir(tmp_path / "there")
+        return made(return_state=True).data.uri
+
+    assert around().startswith((tmp_path / "here" / "kept").as_uri())
+
+
+def test_a_blob_that_was_cut_off_is_no_hit_even_where_it_is_not_read(upshot_home: Path) -> None:
+    @task(cache_key_fn=lambda context, parameters: "k", result_storage_key="fixed")
+    def made() -> list[int]:
+        return [1]
+
+    made()
+    path = upshot_home / "storage" / "fixed"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert made(return_state=True).name == "Completed"
+
+
+def test_a_storage_that_raises_an_error_of_its_own_on_a_hit_fails_the_run(
+    upshot_home: Path,
+) -> None:
+    class Refusing(MemoryFileSystem):
+        def size(self, key: str) -> int | None:
+            raise PermissionError("not yours")
+
+    @task(cache_key_fn=lambda context, parameters: "k", result_storage=Refusing(name="refusing"))
+    def made() -> list[int]:
+        return [1]
+
+    made()
+    state = made(return_state=True)
+    assert isinstance(state.result(raise_on_failure=False), StorageUnavailable)
+
+
+def test_a_storage_with_a_secret_is_refused_before_it_is_recorded(upshot_home: Path) -> None:
+    class Guarded(MemoryFileSystem):
+        password: SecretStr
+
+    @task(persist_result=True, result_storage=Guarded(password=SecretStr("hush")))
+    def made() -> list[int]:
+        return [1]
+
+    with pytest.raises(InvalidOption, match="secret field 'password'") as caught:
+        made()
+    assert "hush" not in str(caught.value)
+
+
+def test_a_flow_that_returns_nothing_writes_states_and_not_their_values(upshot_home: Path) -> None:
+    @task
+    def large() -> bytes:
+        return bytes(1_000_000)
+
+    @flow(persist_result=True)
+    def around() -> None:
+        large()
+
+    state = around(return_state=True)
+    assert state.data.size < 10_000
+    assert state.result()[0].result() == bytes(1_000_000)
+    again = PersistedResult.model_validate_json(state.data.model_dump_json()).get()
+    with pytest.raises(NotPersisted):
+        again[0].result()

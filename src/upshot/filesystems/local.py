@@ -120,7 +120,7 @@ class LocalFileSystem(FileSystem):
 
     def described(self) -> LocalFileSystem:
         """The storage with its base path as it is now, absolute."""
-        return type(self)(basepath=self._root())
+        return self.model_copy(update={"basepath": self._root()})
 
     def _resolve_path(self, path: str) -> Path:
         return Path(self._path(path))

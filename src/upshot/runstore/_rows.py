@@ -57,6 +57,25 @@ def text(value: str) -> str:
     return value.encode("utf-8", "backslashreplace").decode()
 
 
+_NO_UNICODE = "\ue000upshot:"  # begins a cache key that is told in another way than by itself
+
+
+def key_text(key: str) -> str:
+    """A cache key as text that SQLite takes; different keys are different texts."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return _NO_UNICODE + key.encode("utf-8", "surrogatepass").hex()
+    return key if not key.startswith(_NO_UNICODE) else _NO_UNICODE + key.encode().hex()
+
+
+def key_of(stored: str) -> str:
+    """The cache key of a `key_text`."""
+    if not stored.startswith(_NO_UNICODE):
+        return stored
+    return bytes.fromhex(stored.removeprefix(_NO_UNICODE)).decode("utf-8", "surrogatepass")
+
+
 def unicode_only(row: Row) -> Row:
     """`row`, with `text` for each str."""
     return tuple(text(value) if isinstance(value, str) else value for value in row)
@@ -82,7 +101,7 @@ def flow_progress(run: FlowRun) -> Row:
 
 def task_progress(run: TaskRun) -> Row:
     """`progress` and what only task runs have."""
-    return (*progress(run), run.cache_key, run.child_uid)
+    return (*progress(run), run.cache_key, run.child_uid, run.inputs)
 
 
 def flow_identity(run: FlowRun, row: int, parent: int | None) -> Row:
@@ -105,7 +124,7 @@ def task_identity(run: TaskRun, row: int, parent: int | None) -> Row:
 
 def cache_row(entry: CacheEntry) -> Row:
     """A cache entry as a row."""
-    return (text(entry.key), entry.document, entry.created, entry.expires, entry.task_run)
+    return (key_text(entry.key), entry.document, entry.created, entry.expires, entry.task_run)
 
 
 def block_row(block: Block) -> Row:
@@ -140,6 +159,7 @@ def to_task_run(row: Sequence[Any], parent: Callable[[int], FlowRun | None]) -> 
         task_version=task_version,
         call_index=call_index,
         cache_key=rest[10],
+        inputs=rest[12],
         child_uid=rest[11],
         **_progress(rest),
     )
@@ -149,7 +169,7 @@ def to_cache_entry(row: Sequence[Any]) -> CacheEntry:
     """The cache entry that a row describes."""
     key, document, created, expires, task_run = row
     return CacheEntry(
-        key=key, document=document, created=created, expires=expires, task_run=task_run
+        key=key_of(key), document=document, created=created, expires=expires, task_run=task_run
     )
 
 

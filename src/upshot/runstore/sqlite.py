@@ -5,14 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
-from upshot.runstore import _process, _rows
+from upshot.runstore import _listing_sqlite, _process, _rows
 from upshot.runstore import _sql_sqlite as sql
 from upshot.runstore._connection import Connection, Schema, Side, unavailable
+from upshot.runstore._health import Health
+from upshot.runstore._health_sqlite import examine
+from upshot.runstore._listing import Page, RunFilter
 from upshot.runstore._reader import RunReader
 from upshot.runstore._rows import Row
 from upshot.runstore._writer import Writer
@@ -69,7 +73,7 @@ class SQLiteRunStore(RunStore):
 
     def cached(self, key: str) -> CacheEntry | None:
         """The newest entry under a key."""
-        row = self._read(lambda cursor: _one(cursor, sql.READ_CACHE_ENTRY, (_rows.text(key),)))
+        row = self._read(lambda cursor: _one(cursor, sql.READ_CACHE_ENTRY, (_rows.key_text(key),)))
         return None if row is None else _rows.to_cache_entry(row)
 
     def strike(self, entry: CacheEntry) -> None:
@@ -109,6 +113,28 @@ class SQLiteRunStore(RunStore):
     def flow_runs(self, limit: int = 200) -> list[FlowRun]:
         """The newest flow runs, after what is queued was written."""
         return self._read_runs(lambda reader: reader.flow_runs(sql.READ_FLOW_RUNS, (limit,)))
+
+    def list_flow_runs(self, filter: RunFilter, limit: int = 200) -> Page[FlowRun]:
+        """The newest flow runs that a filter leaves: a range of one index."""
+        return self._read_runs(partial(_listing_sqlite.flow_runs, filter, limit))
+
+    def list_task_runs(
+        self, flow_run: UUID, *, after: UUID | None = None, limit: int = 200
+    ) -> Page[TaskRun]:
+        """A part of the task runs of a flow run."""
+        return self._read_runs(partial(_listing_sqlite.task_runs, flow_run, after, limit))
+
+    def runs_between(self, first: UUID, last: UUID, limit: int = 10) -> list[Run]:
+        """The runs whose ids are in a range."""
+        return self._read_runs(partial(_listing_sqlite.between, first, last, limit))
+
+    def search_results(self, text: str, *, until: float, limit: int = 10) -> list[Run]:
+        """The newest runs in whose result a text occurs."""
+        return self._read_runs(partial(_listing_sqlite.search, text, until, limit))
+
+    def health(self) -> Health:
+        """What the file says of itself, read through a connection that cannot write."""
+        return examine(self.path, self.schema)
 
     def close(self) -> None:
         """Write what is queued, close the file and end the thread, also if the first fails."""

@@ -24,6 +24,18 @@ class CacheAndBlockContract:
         assert store.cached("k") == entry
         assert store.cached("K") is None
 
+    @pytest.mark.parametrize("key", ["\udc80", "\\udc80", "a\0b", "", "x" * 10_000])
+    def test_keys_of_any_text_are_kept_apart(self, store: RunStore, key: str) -> None:
+        others = ["\udc80", "\\udc80", "a\0b", "", "x" * 10_000]
+        for other in others:
+            store.commit(
+                new_task_run(None), CacheEntry(key=other, document=repr(other), created=AT)
+            )
+
+        found = store.cached(key)
+        assert found is not None
+        assert (found.key, found.document) == (key, repr(key))
+
     def test_the_newest_entry_of_a_key_replaces_the_one_before_it(self, store: RunStore) -> None:
         first, second = (
             CacheEntry(key="k", document=text, created=AT + at, task_run=new_task_run(None).uid)
