@@ -2,9 +2,10 @@
 
     python examples/stdlib_report.py
 
-The first run parses every file; the second takes each file's measures from the cache, calls no
-function for them, and gives the same report. A file that cannot be parsed is a failed task: the
-report lists it, the flow goes on.
+The first run parses every file, in a worker process for each processor; the second takes each
+file's measures from the cache, calls no function for them, and gives the same report. A file that
+cannot be parsed is a failed task: the report lists it, the flow goes on. A run that was killed goes
+on, started again, with what the cache holds.
 """
 
 import argparse
@@ -12,12 +13,12 @@ import json
 import os
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from platform import python_version
-from time import perf_counter
 from typing import Any
 
 from stdlib.console import make_console, print_report, progress_bar
@@ -25,16 +26,39 @@ from stdlib.graph import ImportGraph, build_graph
 from stdlib.measure import FileMeasures, content_digest, measure_source
 from stdlib.page import render_page
 from stdlib.report import Corpus, Failure, Report, build_report
-from stdlib.times import RunRecord, Stopwatch, Times
+from stdlib.times import CallLog, RunRecord, Stopwatch, Times
 from upshot import flow, task
 from upshot.settings import get_current_settings
+from upshot.task_runners import (
+    ConcurrentTaskRunner,
+    ProcessPoolTaskRunner,
+    SequentialTaskRunner,
+    TaskRunner,
+)
 
 # Counted up when a measure changes its meaning. The interpreter is in it, for its parser decides.
 CACHE_PREFIX = f"stdlib-report/1/{sys.implementation.cache_tag}"
 OUTSIDE = {"site-packages", "dist-packages", "__pycache__"}
+AHEAD = 4  # files for each worker that are given out before the result of the first is taken
 
-# How long each call of `measure` took, noted by the function itself: what stands here was called.
-CALLS: list[float] = []
+
+@dataclass(frozen=True)
+class Workers:
+    """Who measures files."""
+
+    kind: str
+    count: int
+    runner: TaskRunner
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Workers":
+        """Those that the options name: by default a process for each processor."""
+        count: int = options.workers
+        if options.sequential:
+            return cls("worker", 1, SequentialTaskRunner())
+        if options.threads:
+            return cls("threads", count, ConcurrentTaskRunner(max_workers=count))
+        return cls("processes", count, ProcessPoolTaskRunner(max_workers=count))
 
 
 def file_key(context: Any, parameters: dict[str, Any]) -> str | None:
@@ -52,13 +76,10 @@ def corpus_key(context: Any, parameters: dict[str, Any]) -> str:
 
 
 @task(name="measure", persist_result=True, cache_key_fn=file_key)
-def measure(root: Path, name: str) -> FileMeasures:
+def measure(root: Path, name: str, log: CallLog) -> FileMeasures:
     """Read, parse and measure one file."""
-    began = perf_counter()
-    try:
+    with log.call():
         return measure_source(name, (root / name).read_bytes())
-    finally:
-        CALLS.append(perf_counter() - began)
 
 
 @task(name="import-graph", persist_result=True, cache_key_fn=corpus_key)
@@ -81,32 +102,33 @@ def first_run(corpus: Corpus, record: RunRecord) -> RunRecord:
 
 @flow(name="stdlib-report")
 def stdlib_report(
-    root: Path, limit: int | None = None, fresh: bool = False
+    root: Path, limit: int | None, fresh: bool, workers: Workers, log: CallLog
 ) -> tuple[Report, Times]:
     """Measure the first `limit` Python files below `root`; `fresh` overwrites the cache."""
-    stopwatch = Stopwatch(calls_before=len(CALLS))
-    corpus = measure_all(root, list(python_files(root))[:limit], fresh, stopwatch)
+    stopwatch = Stopwatch()
+    names = list(python_files(root))[:limit]
+    measuring = refreshed(measure, fresh)
+    ahead = AHEAD * workers.count if workers.count > 1 else 1
+    states = measuring.map(root, names, log, window=ahead, return_state=True)
+    corpus = gather(names, states, stopwatch)
     graph = refreshed(import_graph, fresh)(corpus)
     report = refreshed(write_report, fresh)(corpus, graph)
-    record = stopwatch.record(CALLS)
+    calls = log.read()
+    record = stopwatch.record(calls)
     state = refreshed(first_run, fresh)(corpus, record, return_state=True)
     earlier = state.result() if state.name == "Cached" else None
-    return report, stopwatch.times(
-        record, CALLS, earlier, get_current_settings().local_storage_path
-    )
+    gain = stopwatch.gain(calls, workers.kind, workers.count)
+    folder = get_current_settings().local_storage_path
+    return report, stopwatch.times(record, calls, earlier, folder, gain)
 
 
-def measure_all(root: Path, names: Sequence[str], fresh: bool, stopwatch: Stopwatch) -> Corpus:
-    """One task for each file; those that fail are listed beside those that do not."""
+def gather(names: Sequence[str], states: Iterator[Any], stopwatch: Stopwatch) -> Corpus:
+    """The results of all files; those that failed are listed beside those that did not."""
     measures: list[FileMeasures] = []
     failures: list[Failure] = []
-    measuring = refreshed(measure, fresh)
+    results = ((state, state.result(raise_on_failure=False)) for state in states)
     with progress_bar(make_console(), len(names)) as advance:
-        for name in names:
-            began = perf_counter()
-            state = measuring(root, name, return_state=True)
-            value = state.result(raise_on_failure=False)
-            seconds = perf_counter() - began
+        for name, (seconds, (state, value)) in zip(names, stopwatch.timed(results), strict=True):
             if state.is_completed():
                 measures.append(value)
                 stopwatch.completed(seconds, state.data.size, hit=state.name == "Cached")
@@ -147,7 +169,15 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--json", type=Path, metavar="PATH", help="the report and the times as JSON, too"
     )
+    runners = parser.add_mutually_exclusive_group()
+    runners.add_argument("--threads", action="store_true", help="threads instead of processes")
+    runners.add_argument("--sequential", action="store_true", help="one file after the other")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="how many of them"
+    )
     options = parser.parse_args(arguments)
+    if options.workers < 1:
+        parser.error("--workers takes a number from 1")
     if options.limit is not None and options.limit < 1:
         parser.error("--limit takes a number from 1")
     for path in filter(None, (options.html, options.json)):
@@ -178,14 +208,26 @@ def write_files(
 
 def main() -> None:
     """Run the flow, print the report, write the page."""
-    options = parse_arguments()
+    try:
+        run(parse_arguments())
+    except KeyboardInterrupt:
+        print("Interrupted. What is measured is kept: started again, this goes on.")
+        raise SystemExit(130) from None
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do what the options say."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # names and messages may hold what it cannot encode
             stream.reconfigure(errors="backslashreplace")
     root, subject = options.root, str(options.root)
     if root is None:
         root, subject = standard_library(), f"The standard library of Python {python_version()}"
-    report, times = stdlib_report(root.resolve(), options.limit, options.fresh)
+    workers = Workers.of(options)
+    reporting = stdlib_report.with_options(task_runner=workers.runner)
+    with tempfile.TemporaryDirectory() as folder:
+        log = CallLog(Path(folder) / "calls")
+        report, times = reporting(root.resolve(), options.limit, options.fresh, workers, log)
     print_report(make_console(), report, times)
     write_files(subject, report, times, options.html, options.json)
 

@@ -23,9 +23,9 @@ def make_console() -> Console:
 
 @contextmanager
 def progress_bar(console: Console, total: int) -> Iterator[Callable[[str], None]]:
-    """Give a function to call with each file that is done; it draws only on a terminal."""
+    """Give a function to call with each file that is done; where no terminal is, it says tenths."""
     if not console.is_terminal:
-        yield lambda name: None
+        yield _plain_progress(console, total)
         return
     columns = (
         BarColumn(),
@@ -47,6 +47,18 @@ def progress_bar(console: Console, total: int) -> Iterator[Callable[[str], None]
                 drawn = monotonic()
 
         yield advance
+
+
+def _plain_progress(console: Console, total: int) -> Callable[[str], None]:
+    done = 0
+
+    def advance(name: str) -> None:
+        nonlocal done
+        done += 1
+        if done * 10 // total > (done - 1) * 10 // total:
+            print(f"{done:,} of {total:,} files", file=console.file, flush=True)
+
+    return advance
 
 
 def print_report(console: Console, report: Report, times: Times) -> None:
@@ -130,6 +142,8 @@ def _print_times(console: Console, times: Times) -> None:
     for what, spread in times.spreads.items():
         figures = f"median {spread.median_us:,.0f} µs, mean {spread.mean_us:,.0f} µs a task"
         lines.append(f"         {what}: {figures}")
+    if times.gain:
+        lines.append(f"Gain:    {times.gain}")
     lines.append(f"Time:    {times.seconds:.2f} s{times.comparison}")
     console.print("\n".join(lines), soft_wrap=True)
 

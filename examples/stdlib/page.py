@@ -167,7 +167,8 @@ def _times(times: Times) -> str:
         "failed": f"{times.failed:,}",
         "of these tried again": f"{times.tried_again:,}",
     }
-    took = f"The flow took {times.seconds:.2f} s{times.comparison}."
+    gain = f" {str(times.gain)[:1].upper()}{str(times.gain)[1:]}." if times.gain else ""
+    took = f"The flow took {times.seconds:.2f} s{times.comparison}.{gain}"
     note = escape(f"{took} The chart shows medians of single tasks.")
     bars = [Bar(what, spread.median_us) for what, spread in times.spreads.items()]
     where = f"{storage.blobs:,} files of results, {storage.bytes:,} bytes, lie in"

@@ -1,9 +1,49 @@
 """What differs from run to run: durations, calls, and where the results lie."""
 
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
-from time import perf_counter
+from time import perf_counter, thread_time
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Call(NamedTuple):
+    """How long a call took, and for how long a processor worked at it."""
+
+    seconds: float
+    processor_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CallLog:
+    """A file in which the measuring function notes its calls, in whatever process it is called."""
+
+    path: Path
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Note one call, however it ends."""
+        began, worked = perf_counter(), thread_time()
+        try:
+            yield
+        finally:
+            line = f"{perf_counter() - began} {thread_time() - worked}\n"
+            # one write to the end of the file, which calls in other processes do not tear apart
+            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            os.write(file, line.encode())
+            os.close(file)
+
+    def read(self) -> list[Call]:
+        """All calls up to now."""
+        if not self.path.exists():
+            return []
+        lines = (line.split() for line in self.path.read_text().splitlines())
+        return [Call(float(seconds), float(worked)) for seconds, worked in lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +86,36 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """What it gained to measure files beside each other.
+
+    `seconds` is how long measuring all files took, `alone` what its calls need one after the
+    other: the time for which a processor worked at them, for where several calls want one
+    processor, each of them takes longer.
+    """
+
+    runner: str
+    workers: int
+    calls: int
+    seconds: float
+    alone: float
+
+    def __str__(self) -> str:
+        where = f"{self.workers} {self.runner} measured {self.calls:,} files"
+        took = f"{where} in {self.seconds:.2f} s; their calls alone take {self.alone:.2f} s"
+        times = self.alone / self.seconds
+        return f"{took} one after the other, {times:.1f} times as long" if times >= 1 else took
+
+
+@dataclass(frozen=True, slots=True)
 class Times:
     """One run in figures.
 
     `executed` counts the calls of the measuring function that gave a value, `tried_again` those
     that failed and had failed before, for a failure is never cached. `measuring`, `hitting` and
     `failing` are durations from the caller's side, so what the library adds is in them; `inside`
-    are those of the measuring function alone.
+    are those of the measuring function alone. With several workers, what the caller sees of a file
+    is the time since the one before it.
     """
 
     seconds: float
@@ -67,6 +130,7 @@ class Times:
     earlier: RunRecord | None
     speedup: float | None
     storage: Storage
+    gain: Gain | None = None
 
     @property
     def spreads(self) -> dict[str, Spread]:
@@ -98,30 +162,50 @@ class Times:
 class Stopwatch:
     """Gathers one run's durations from the caller's side.
 
-    `calls` in its methods is the list in which the measuring function notes its own; `calls_before`
-    is how many an earlier run in this process has left there.
+    `calls` in its methods are those that the measuring function has noted itself.
     """
 
-    calls_before: int = 0
     began: float = field(default_factory=perf_counter)
     measured: list[float] = field(default_factory=list)
     hits: list[float] = field(default_factory=list)
     failed: list[float] = field(default_factory=list)
     bytes: int = 0
+    seconds: float = 0.0
+
+    def timed(self, items: Iterable[T]) -> Iterator[tuple[float, T]]:
+        """Each item with the seconds that it let wait for itself."""
+        began = perf_counter()
+        for item in items:
+            seconds = perf_counter() - began
+            self.seconds += seconds
+            yield seconds, item
+            began = perf_counter()
 
     def completed(self, seconds: float, size: int, *, hit: bool) -> None:
         """Note a task that gave a value of `size` stored bytes."""
         (self.hits if hit else self.measured).append(seconds)
         self.bytes += size
 
-    def record(self, calls: list[float]) -> RunRecord:
+    def gain(self, calls: list[Call], runner: str, workers: int) -> Gain | None:
+        """What several workers gained; nothing where there was one, or next to nothing to do."""
+        if workers == 1 or len(calls) == len(self.failed):
+            return None
+        alone = sum(call.processor_seconds for call in calls)
+        return Gain(runner, workers, len(calls), round(self.seconds, 6), round(alone, 6))
+
+    def record(self, calls: list[Call]) -> RunRecord:
         """The run up to now; `executed` is counted from the function's own notes."""
-        executed = len(calls) - self.calls_before - len(self.failed)
+        executed = len(calls) - len(self.failed)
         seconds = round(perf_counter() - self.began, 6)
         return RunRecord(seconds, executed, len(self.hits), Spread.of(self.measured))
 
     def times(
-        self, record: RunRecord, calls: list[float], earlier: RunRecord | None, folder: Path
+        self,
+        record: RunRecord,
+        calls: list[Call],
+        earlier: RunRecord | None,
+        folder: Path,
+        gain: Gain | None,
     ) -> Times:
         """The whole account of a run whose `record` was taken at its end."""
         return Times(
@@ -133,10 +217,11 @@ class Stopwatch:
             measuring=record.measuring,
             hitting=Spread.of(self.hits),
             failing=Spread.of(self.failed),
-            inside=Spread.of(calls[self.calls_before :]),
+            inside=Spread.of([call.seconds for call in calls]),
             earlier=earlier,
             speedup=round(earlier.seconds / record.seconds, 2) if earlier else None,
             storage=measure_folder(folder, self.bytes),
+            gain=gain,
         )
 
 

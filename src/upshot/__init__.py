@@ -14,6 +14,7 @@ from upshot._version import __version__
 
 if TYPE_CHECKING:
     from upshot import exceptions, states
+    from upshot.annotations import allow_failure, unmapped
     from upshot.context import get_run_context
     from upshot.flows import Flow, flow
     from upshot.states import State
@@ -24,11 +25,13 @@ __all__ = [
     "State",
     "Task",
     "__version__",
+    "allow_failure",
     "exceptions",
     "flow",
     "get_run_context",
     "states",
     "task",
+    "unmapped",
 ]
 
 

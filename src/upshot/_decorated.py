@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+import sys
+from collections.abc import Callable, Mapping
 from functools import partial, update_wrapper
 from inspect import getdoc
+from operator import attrgetter
 from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from upshot import _options
-from upshot._bridge import call_must_block, caller_is_async, run_blocking
+from upshot._bridge import call_must_block, run_blocking
 from upshot._engine import async_driver, sync_driver
-from upshot._engine.attempts import Ended
 from upshot._engine.effects import Steps
+from upshot._engine.endings import Ended
 from upshot._parameters import signature_of
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
@@ -36,25 +36,30 @@ class Decorated(Generic[P, R]):
     result_storage_key: str | None = None
     cache_result_in_memory: bool
 
+    options: frozenset[str] = frozenset()
+
     def __init__(self, fn: Callable[P, R], options: Mapping[str, Any]) -> None:
         _options.check_function(self.kind, fn)
+        _options.check_known(self.kind, options, self.options)
+        given = options.get
         update_wrapper(self, fn, updated=())
         self.fn = fn
         self._given = {name: value for name, value in options.items() if value is not None}
-        self.name: str = options["name"] if options["name"] is not None else _default_name(self)
+        name = given("name")
+        self.name: str = _default_name(self) if name is None else name
         _options.check_name(self.kind, self.name)
-        described = _options.checked_text("description", options["description"])
+        described = _options.checked_text("description", given("description"))
         self.description = described or getdoc(fn)
-        self.version = _options.checked_text("version", options["version"])
+        self.version = _options.checked_text("version", given("version"))
         self.isasync = fn.isasync if isinstance(fn, Decorated) else _options.is_async(fn)
         self._signature = signature_of(fn, self.name)
-        self._retries = _options.checked_retries(options["retries"])
-        self.retry_delays = _options.delays(options["retry_delay_seconds"])
-        self.persist_result = _options.checked_flag("persist_result", options["persist_result"])
-        self.result_storage = _options.checked_storage(options["result_storage"])
-        self.result_serializer = _options.checked_serializer(options["result_serializer"])
+        self._retries = _options.checked_retries(given("retries"))
+        self.retry_delays = _options.delays(given("retry_delay_seconds"))
+        self.persist_result = _options.checked_flag("persist_result", given("persist_result"))
+        self.result_storage = _options.checked_storage(given("result_storage"))
+        self.result_serializer = _options.checked_serializer(given("result_serializer"))
         self.cache_result_in_memory = _options.checked_switch(
-            "cache_result_in_memory", options["cache_result_in_memory"]
+            "cache_result_in_memory", options.get("cache_result_in_memory", True)
         )
 
     @property
@@ -110,45 +115,34 @@ class Decorated(Generic[P, R]):
         """What a call of the function does, step by step; nothing is done yet."""
         raise TypeError(f"{type(self).__name__} is neither a flow nor a task")
 
+    def __reduce__(self) -> Any:
+        # by name where the name leads here, so that a worker process need not be sent the function
+        module, path = self.__module__, getattr(self, "__qualname__", "")
+        named = None if module == "__main__" else _at(sys.modules.get(module), path)
+        if named is self:
+            return path
+        if isinstance(named, Decorated) and named.fn is self.fn:
+            return _with_options_of, (named, type(self), self._given)
+        return _remade, (type(self), self.fn, self._given)
+
     def _with(self, changes: Mapping[str, Any]) -> Self:
-        given = {name: value for name, value in changes.items() if value is not _options.NOT_GIVEN}
-        return type(self)(self.fn, **{**self._given, **given})
-
-    def _entering(
-        self,
-        variables: Mapping[ContextVar[Any], Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        before: Callable[[], object] = lambda: None,
-    ) -> Callable[[], Any]:
-        """A call of the function in which these context variables have these values."""
-        values = {**variables, caller_is_async: self.isasync}
-        fn: Callable[..., Any] = self.fn
-
-        def call() -> Any:
-            before()
-            with entered(values):
-                return fn(*args, **kwargs)
-
-        async def acall() -> Any:
-            before()
-            with entered(values):
-                return await fn(*args, **kwargs)
-
-        return acall if self.isasync else call
+        return type(self)(self.fn, **{**self._given, **changes})
 
 
-@contextmanager
-def entered(values: Mapping[ContextVar[Any], Any]) -> Iterator[None]:
-    """Give context variables these values for as long as the block lasts."""
-    tokens = [(variable, variable.set(value)) for variable, value in values.items()]
+def _at(module: object, path: str) -> Any:
+    """What a module has under a dotted name; None if it has nothing there."""
     try:
-        yield
-    finally:
-        for variable, token in tokens:
-            # a coroutine that is closed by the collector ends in a context of its own
-            with suppress(ValueError):
-                variable.reset(token)
+        return attrgetter(path)(module)
+    except AttributeError:
+        return None
+
+
+def _with_options_of(named: Decorated[Any, Any], kind: type, options: dict[str, Any]) -> Any:
+    return kind(named.fn, **options)
+
+
+def _remade(kind: type, fn: Callable[..., Any], options: dict[str, Any]) -> Any:
+    return kind(fn, **options)
 
 
 def _default_name(decorated: Decorated[Any, Any]) -> str:

@@ -109,9 +109,9 @@ def checked_key_function(value: Any) -> Any:
     return value
 
 
-def call_key_function(fn: Callable[..., Any], context: Any, parameters: dict[str, Any]) -> Any:
-    """What a checked function of cache keys says."""
-    return fn(context, parameters) if _takes(fn, 2) else fn()
+def taking_both(fn: Callable[..., Any]) -> Callable[[Any, dict[str, Any]], Any]:
+    """A checked function of cache keys as one that takes the context and the parameters."""
+    return fn if _takes(fn, 2) else lambda context, parameters: fn()
 
 
 def _takes(fn: Callable[..., Any], count: int) -> bool:
@@ -204,19 +204,26 @@ def name_of(fn: Callable[..., Any]) -> str:
 
 
 def _whole(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that a `functools.partial` gives arguments to."""
-    while isinstance(fn, partial):
-        fn = fn.func
+    """The function that a `functools.partial` or a static method stands for."""
+    while isinstance(fn, partial | staticmethod):
+        fn = fn.func if isinstance(fn, partial) else fn.__func__
     return fn
 
 
 def key_of(fn: Callable[..., Any]) -> str:
-    """What a function is known by, in every process: its name and a hash of its code."""
+    """What a function is known by, in every process: its name and a hash of its code.
+
+    The code is also that of the function which a decorator has wrapped.
+    """
     fn = _whole(fn)
-    code = getattr(fn, "__code__", None) or getattr(type(fn).__call__, "__code__", None)
-    digest = xxhash.xxh3_64_hexdigest(_code_bytes(code)) if code else "builtin"
     qualname: Sequence[str] = getattr(fn, "__qualname__", name_of(fn)).split(".")
-    return f"{qualname[-1]}-{digest[:8]}"
+    hashed = xxhash.xxh3_64()
+    around: Any = fn
+    while around is not None:
+        code = getattr(around, "__code__", None) or getattr(type(around).__call__, "__code__", None)
+        hashed.update(_code_bytes(code) if code else b"builtin")
+        around = getattr(around, "__wrapped__", None)
+    return f"{qualname[-1]}-{hashed.hexdigest()[:8]}"
 
 
 def _code_bytes(code: Any) -> bytes:

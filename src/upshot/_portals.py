@@ -13,6 +13,8 @@ from contextvars import Context
 from functools import partial
 from typing import Any, TypeVar
 
+from upshot._waiting import Completion, blocked_by, enter
+
 T = TypeVar("T")
 
 STALL = 0.1  # seconds after which a loop that does not begin a job is taken to be blocked
@@ -23,6 +25,7 @@ class Job:
     """Async work for a sync caller, done by one loop: the first that comes to it."""
 
     def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
+        self.done = Completion("async work")
         self.begun, self._ended = threading.Event(), threading.Event()
         self._work, self._claim = work, threading.Lock()
         self._value: Any = None
@@ -31,20 +34,30 @@ class Job:
     def begin(self) -> None:
         """Begin on the loop that runs here, unless it has begun or is no more wanted."""
         if self._claim.acquire(blocking=False):
-            self._task = asyncio.get_running_loop().create_task(self._run())
-            self._task.add_done_callback(lambda task: self._ended.set())
+            self.done.thread = threading.get_ident()
+            self._task = asyncio.get_running_loop().create_task(self._run(self._work()))
+            self._task.add_done_callback(self._end)
             self.begun.set()
 
-    async def _run(self) -> None:
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._ended.set()
+        self.done.set_result(None)
+
+    async def _run(self, work: Awaitable[Any]) -> None:
         try:
-            self._value, self._error = await self._work(), None
+            self._value, self._error = await work, None
         except BaseException as error:
             self._error = error  # raised here, some of them would end the loop that others need too
 
     def wait(self) -> Any:
-        """What the work gives; an interrupt of this thread cancels it, and waits for its end."""
+        """What the work gives; an interrupt of this thread cancels it, and waits for its end.
+
+        Raises:
+            WouldBlockLoop: if the work waits for what this thread alone can do.
+        """
         try:
-            self._ended.wait()
+            with blocked_by([self.done]):
+                self._ended.wait()
         except BaseException:
             self.cancel()
             raise
@@ -126,7 +139,12 @@ def call(work: Callable[[], Awaitable[T]]) -> T:
     One loop serves all, so that what an async function leaves on it is there at the next call.
     Where that one is blocked, by such a caller or by whatever it waits for, there are more.
     """
-    job, here = Job(work), threading.get_ident()
+
+    async def entered() -> T:
+        enter(job.done)
+        return await work()
+
+    job, here = Job(entered), threading.get_ident()
     with _lock:
         blocked = [portal for portal in _open if portal.thread.ident == here]
         for portal in blocked:
@@ -139,6 +157,19 @@ def call(work: Callable[[], Awaitable[T]]) -> T:
         with _lock:
             for portal in blocked:
                 portal.callers -= 1
+
+
+def start(work: Callable[[], Awaitable[None]], refused: Callable[[BaseException], object]) -> None:
+    """Begin async work, in the caller's context, and do not wait for its end.
+
+    Args:
+        work: is called on a loop; neither that nor what it gives may raise.
+        refused: told why it could not begin.
+    """
+    try:
+        _give(Job(work))
+    except RuntimeError as error:
+        refused(error)
 
 
 def _give(job: Job) -> None:

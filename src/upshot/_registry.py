@@ -20,17 +20,20 @@ BUILTIN: dict[str, dict[str, str]] = {
         "Flow": "upshot.flows:Flow",
         "State": "upshot.states:State",
         "Task": "upshot.tasks:Task",
+        "allow_failure": "upshot.annotations:allow_failure",
         "exceptions": "upshot.exceptions",
         "flow": "upshot.flows:flow",
         "get_run_context": "upshot.context:get_run_context",
         "states": "upshot.states",
         "task": "upshot.tasks:task",
+        "unmapped": "upshot.annotations:unmapped",
     },
     # what `upshot.testing` offers; the contracts need pytest
     "testing name": {
         "RunStoreContract": "upshot.testing.runstores:RunStoreContract",
         "SerializerContract": "upshot.testing.serializers:SerializerContract",
         "StorageContract": "upshot.testing.storages:StorageContract",
+        "TaskRunnerContract": "upshot.testing.task_runners:TaskRunnerContract",
         "isolated": "upshot.testing.isolation:isolated",
     },
     # what a lower room needs of a higher one
@@ -39,6 +42,14 @@ BUILTIN: dict[str, dict[str, str]] = {
         "migrations": "upshot.runstore.migrations",
         "reader": "upshot.results:read_reference",
         "strike out": "upshot.caching:strike_out",
+    },
+    "command": {
+        "config": "upshot.cli.config:app",
+        "doctor": "upshot.cli.doctor:app",
+        "plugins": "upshot.cli.plugins:app",
+        "results": "upshot.cli.results:app",
+        "runs": "upshot.cli.runs:app",
+        "version": "upshot.cli.version:app",
     },
     "result": {
         "literal": "upshot.documents:LiteralResult",
@@ -60,6 +71,11 @@ BUILTIN: dict[str, dict[str, str]] = {
     "storage": {
         "local-file-system": "upshot.filesystems.local:LocalFileSystem",
         "memory": "upshot.filesystems.memory:MemoryFileSystem",
+    },
+    "task runner": {
+        "concurrent": "upshot.task_runners.concurrent:ConcurrentTaskRunner",
+        "process": "upshot.task_runners.process:ProcessPoolTaskRunner",
+        "sequential": "upshot.task_runners.sequential:SequentialTaskRunner",
     },
 }
 ENTRY_POINT_GROUPS = {"serializer": "upshot.serializers", "storage": "upshot.storages"}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, ClassVar, Protocol, Self
+from weakref import WeakKeyDictionary
 
+from upshot._waiting import Completion, wait_blocking
 from upshot.exceptions import MissingContextError
 from upshot.records import FlowRun, TaskRun
 from upshot.results import ResultFactory
-from upshot.runstore import RunStore
-from upshot.settings import Settings
+from upshot.runstore import RunStore, open_store
+from upshot.settings import Settings, get_current_settings
 from upshot.states import State
 
 
@@ -32,6 +36,7 @@ class FlowRunContext:
         parameters: what the flow was called with, defaults included.
         result_factory: what makes documents of the values that the flow returns.
         made: the ends of the runs that this attempt of the flow has made so far.
+        submitted: those that were submitted and have not ended.
     """
 
     current: ClassVar[ContextVar[FlowRunContext | None]] = ContextVar("upshot_flow_run")
@@ -44,13 +49,43 @@ class FlowRunContext:
     settings: Settings
     retries: int = 0
     made: list[Made] = field(default_factory=list)
-    factories: dict[Any, ResultFactory] = field(default_factory=dict)
+    # not to hold each task that `with_options` makes
+    factories: MutableMapping[Any, ResultFactory] = field(default_factory=WeakKeyDictionary)
     calls: dict[str, Iterator[int]] = field(default_factory=dict)
+    submitted: set[Completion] = field(default_factory=set)
+    host: Any = None  # how other threads start async functions on the flow's loop
+    loop_thread: int | None = None  # the thread of that loop
+    runner: Any = None  # the task runner of this run, once something was submitted
+
+    def host_on(self, host: Any) -> None:
+        """Remember how functions are started on the loop that runs the flow in this thread."""
+        self.host, self.loop_thread = host, threading.get_ident()
 
     @classmethod
     def get(cls) -> Self | None:
         """The innermost one here; None outside of flows."""
         return cls.current.get(None)  # type: ignore[return-value]
+
+    def unfinished(self) -> list[Completion]:
+        """The runs that were submitted and have not ended."""
+        return [run for run in list(self.submitted) if not run.done()]
+
+    def in_worker(self) -> WorkerFlow:
+        """What a worker process needs to know of the flow run, so that it can be pickled."""
+        return WorkerFlow(self.flow.name, self.flow_run, self.result_factory, self.retries)
+
+    def end_nested(self) -> None:
+        """In a worker process: wait for the runs that were submitted, and have all runs recorded.
+
+        Raises:
+            RunStoreError: if they cannot be.
+        """
+        while self.submitted:
+            wait_blocking(list(self.submitted))
+        if self.runner is not None:
+            self.runner.close()
+        if self.calls:
+            self.store.flush()
 
     def next_call_index(self, task_key: str) -> int:
         """The number of this call among those of its task key in this attempt, from 0."""
@@ -60,6 +95,35 @@ class FlowRunContext:
         """Forget what an earlier attempt of the flow has made."""
         self.made.clear()
         self.calls.clear()
+
+
+@dataclass(slots=True)
+class FlowElsewhere:
+    """What stands for a flow in a worker process, where its function is not."""
+
+    name: str
+
+
+class WorkerFlow:
+    """A flow run on its way to a worker process, where it arrives as a `FlowRunContext`."""
+
+    def __init__(self, *what: Any) -> None:
+        self.what = what
+
+    def __reduce__(self) -> Any:
+        return _arrived, self.what
+
+
+def _arrived(name: str, run: FlowRun, factory: ResultFactory, retries: int) -> FlowRunContext:
+    return FlowRunContext(
+        flow=FlowElsewhere(name),
+        flow_run=run,
+        parameters={},
+        result_factory=factory,
+        store=open_store(),
+        settings=get_current_settings(),
+        retries=retries,
+    )
 
 
 class Made(Protocol):
@@ -91,6 +155,19 @@ class TaskRunContext:
     def get(cls) -> Self | None:
         """The innermost one here; None outside of tasks."""
         return cls.current.get(None)  # type: ignore[return-value]
+
+
+@contextmanager
+def entered(values: Mapping[ContextVar[Any], Any]) -> Iterator[None]:
+    """Give context variables these values for as long as the block lasts."""
+    tokens = [(variable, variable.set(value)) for variable, value in values.items()]
+    try:
+        yield
+    finally:
+        for variable, token in tokens:
+            # a coroutine that is closed by the collector ends in a context of its own
+            with suppress(ValueError):
+                variable.reset(token)
 
 
 def get_run_context() -> TaskRunContext | FlowRunContext:

@@ -10,6 +10,10 @@
     ├── UnknownPlugin (LookupError)          no serializer, storage, … has that name
     ├── PluginConflict (ValueError)          two classes claim one name
     ├── MissingContextError (RuntimeError)   asked for the current run outside of one
+    ├── MappingMissingIterable (TypeError)   `map` was given nothing to iterate over
+    ├── MappingLengthMismatch (ValueError)   `map` was given iterables of different lengths
+    ├── WouldBlockLoop (RuntimeError)        a blocking wait could never end
+    ├── WorkerDied (RuntimeError)            a worker process died under a run
     ├── UnserializableValue (ValueError)     a serializer cannot take a value
     ├── StorageError                         a storage refuses
     │   ├── InvalidStorageKey (ValueError)   a key is empty, leaves its root, or is no file name
@@ -136,6 +140,60 @@ class MissingContextError(UpshotError, RuntimeError):
 
     def __str__(self) -> str:
         return "no flow or task is running here; call this from inside a flow or task"
+
+
+class MappingMissingIterable(UpshotError, TypeError):
+    """`map` was called with no argument that can be iterated over."""
+
+    def __init__(self, task: str, parameters: tuple[str, ...] = ()) -> None:
+        super().__init__(task, parameters)
+        self.task, self.parameters = task, parameters
+
+    def __str__(self) -> str:
+        return (
+            f"no argument of {self.task!r}.map() can be iterated over (parameters:"
+            f" {', '.join(self.parameters) or 'none'}); give it a list, or use submit()"
+        )
+
+
+class MappingLengthMismatch(UpshotError, ValueError):
+    """`map` was called with iterables of different lengths."""
+
+    def __init__(self, task: str, lengths: dict[str, int] | None = None) -> None:
+        super().__init__(task, lengths)
+        self.task, self.lengths = task, lengths
+
+    def __str__(self) -> str:
+        found = ", ".join(f"{name}: {length}" for name, length in (self.lengths or {}).items())
+        return (
+            f"the iterables that {self.task!r}.map() was given differ in length"
+            f" ({found or 'one ended before another'}); wrap what is the same for all in unmapped()"
+        )
+
+
+class WouldBlockLoop(UpshotError, RuntimeError):
+    """A blocking wait for a run that needs the very event loop which the wait would block."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(run)
+        self.run = run
+
+    def __str__(self) -> str:
+        return (
+            f"waiting here for {self.run!r} would block the event loop that it runs on, for ever;"
+            " say `await future.aresult()` in an async function"
+        )
+
+
+class WorkerDied(UpshotError, RuntimeError):
+    """The worker process in which a run's function was being called has died."""
+
+    def __init__(self, problem: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"the worker process died under the run: {self.problem or 'the cause is not known'}"
 
 
 class UnserializableValue(UpshotError, ValueError):

@@ -6,25 +6,24 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
-from functools import partial
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from upshot import _options
+from upshot._body import FlowBody
 from upshot._decorated import Decorated
-from upshot._engine.attempts import Ended, Ports
-from upshot._engine.conclusions import conclude
+from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
+from upshot._engine.endings import Ended
 from upshot._engine.flow_run import FlowCall, run_flow
-from upshot._options import NOT_GIVEN
+from upshot._option_types import FlowOptions
 from upshot._parameters import bind, describe
+from upshot._submission import checked_runner
 from upshot.context import FlowRunContext, TaskRunContext
-from upshot.filesystems import FileSystem
-from upshot.records import FlowRun, TaskRun, moment
-from upshot.results import Runtime, infer_factory
+from upshot.records import FlowRun, TaskRun
+from upshot.results import infer_factory
 from upshot.runstore import open_store
-from upshot.serializers import Serializer
 from upshot.settings import get_current_settings
+from upshot.task_runners import TaskRunner
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,38 +44,16 @@ class Flow(Decorated[P, R]):
 
     kind = "flow"
 
-    def __init__(
-        self,
-        fn: Callable[P, R],
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        version: str | None = None,
-        retries: int | None = None,
-        retry_delay_seconds: float | list[float] | None = None,
-        persist_result: bool | None = None,
-        result_storage: FileSystem | str | None = None,
-        result_serializer: Serializer | str | None = None,
-        cache_result_in_memory: bool = True,
-    ) -> None:
-        super().__init__(fn, {k: value for k, value in locals().items() if k in _OPTIONS})
-        self.flow_key = _options.key_of(fn)
+    options = frozenset(FlowOptions.__annotations__)
 
-    def with_options(
-        self,
-        *,
-        name: str = NOT_GIVEN,
-        description: str | None = NOT_GIVEN,
-        version: str | None = NOT_GIVEN,
-        retries: int | None = NOT_GIVEN,
-        retry_delay_seconds: float | list[float] | None = NOT_GIVEN,
-        persist_result: bool | None = NOT_GIVEN,
-        result_storage: FileSystem | str | None = NOT_GIVEN,
-        result_serializer: Serializer | str | None = NOT_GIVEN,
-        cache_result_in_memory: bool = NOT_GIVEN,
-    ) -> Flow[P, R]:
+    def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
+        super().__init__(fn, options)
+        self.flow_key = _options.key_of(fn)
+        self.task_runner: TaskRunner = checked_runner(options.get("task_runner"))
+
+    def with_options(self, **changes: Unpack[FlowOptions]) -> Flow[P, R]:
         """A flow of the same function with other options; what is not given stays as it is."""
-        return self._with({k: value for k, value in locals().items() if k in _OPTIONS})
+        return self._with(changes)
 
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
@@ -97,21 +74,22 @@ class Flow(Decorated[P, R]):
             settings=settings,
             retries=self.retries,
         )
-        inside: dict[ContextVar[Any], Any] = {
-            FlowRunContext.current: context,
-            TaskRunContext.current: None,
-        }
+        body = FlowBody(self.fn, args, kwargs, context)
         counted = around is not None and TaskRunContext.get() is None
         call = FlowCall(
             run=context.flow_run,
-            function=self._entering(inside, args, kwargs, before=context.start_attempt),
+            function=body.acall if self.isasync else body.call,
             awaits=self.isasync,
-            keep=partial(conclude, document_of=_document_maker(context), made=context.made),
+            keep=body.keep,
             persists=context.result_factory.persist_result,
             retries=context.retries,
             retry_delay=self.retry_delays,
             wants_value=wants_value,
             on_end=around.made.append if around and counted else None,
+            children=context.unfinished,
+            host=context.host_on if self.isasync else None,
+            release=body.release,
+            holds=lambda: context.runner is not None,
         )
         return run_flow(call, Ports(context.store, time.time))
 
@@ -138,43 +116,11 @@ class Flow(Decorated[P, R]):
         return run
 
 
-def _document_maker(context: FlowRunContext) -> Callable[[Any], Any]:
-    runtime = Runtime(context.parameters, context.flow_run)
-    return lambda value: context.result_factory.create(
-        value, at=moment(time.time()), store=context.store, runtime=runtime
-    )
-
-
-_OPTIONS = frozenset(
-    {
-        "cache_result_in_memory",
-        "description",
-        "name",
-        "persist_result",
-        "result_serializer",
-        "result_storage",
-        "retries",
-        "retry_delay_seconds",
-        "version",
-    }
-)
-
-
 @overload
 def flow(__fn: Callable[P, R]) -> Flow[P, R]: ...
 @overload
 def flow(
-    __fn: None = None,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    version: str | None = None,
-    retries: int | None = None,
-    retry_delay_seconds: float | list[float] | None = None,
-    persist_result: bool | None = None,
-    result_storage: FileSystem | str | None = None,
-    result_serializer: Serializer | str | None = None,
-    cache_result_in_memory: bool = True,
+    __fn: None = None, **options: Unpack[FlowOptions]
 ) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
 def flow(__fn: Any = None, **options: Any) -> Any:
     """Make a function a flow.
@@ -192,6 +138,8 @@ def flow(__fn: Any = None, **options: Any) -> Any:
             inside that name no other; by default the folder `UPSHOT_LOCAL_STORAGE_PATH`.
         result_serializer: how, likewise; by default `UPSHOT_RESULTS_DEFAULT_SERIALIZER`.
         cache_result_in_memory: also keep the value in memory with the state.
+        task_runner: where submitted tasks run, as a `TaskRunner` or a class of one; by default
+            in threads, async ones on the flow's loop.
 
     Example:
         >>> from upshot import task
@@ -204,5 +152,5 @@ def flow(__fn: Any = None, **options: Any) -> Any:
         >>> total([1, 2, 3])
         12
     """
-    _options.check_known("flow", options, _OPTIONS)
+    _options.check_known("flow", options, Flow.options)
     return Flow(__fn, **options) if __fn is not None else lambda fn: Flow(fn, **options)

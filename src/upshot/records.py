@@ -138,6 +138,7 @@ class TaskRun(Run):
     flow_run: FlowRun | None = None
     cache_key: str | None = None
     child_uid: bytes | None = None  # the flow run that this one stands for
+    inputs: str | None = None  # JSON: parameter to the ids of the runs whose results it takes
 
     @property
     def flow_run_id(self) -> UUID | None:

@@ -62,7 +62,10 @@ class Settings(Model):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     home: _Place = Field(default=Path("~/.upshot"), validate_default=True)
-    local_storage_path: _Place = Field(default_factory=lambda data: data["home"] / "storage")
+    # a home that cannot be used is missing here, and is what gets reported
+    local_storage_path: _Place = Field(
+        default_factory=lambda data: data.get("home", Path()) / "storage"
+    )
     run_store: str = "sqlite"
     durability: Literal["normal", "full"] = "normal"
     results_persist_by_default: bool = False
@@ -117,9 +120,16 @@ def temporary_settings(updates: Mapping[str, Any]) -> Iterator[Settings]:
     present = get_current_settings()
     given = {_field(name, "temporary_settings()"): value for name, value in updates.items()}
     kept = present.model_dump(include=present.model_fields_set)
-    token = _temporary.set(_settings(kept | given, dict.fromkeys(given, "temporary_settings()")))
+    with using(_settings(kept | given, dict.fromkeys(given, "temporary_settings()"))) as settings:
+        yield settings
+
+
+@contextmanager
+def using(settings: Settings) -> Iterator[Settings]:
+    """These settings for as long as the block lasts, in this context and those copied from it."""
+    token = _temporary.set(settings)
     try:
-        yield get_current_settings()
+        yield settings
     finally:
         _temporary.reset(token)
 

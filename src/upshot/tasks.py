@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
-from upshot import _options
-from upshot._bridge import caller_is_async
-from upshot._decorated import Decorated, entered
-from upshot._engine.attempts import Ended, Ports
-from upshot._engine.conclusions import conclude
+from upshot import _mapping, _options, _submission
+from upshot._body import TaskBody
+from upshot._decorated import Decorated
+from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
-from upshot._engine.task_run import TaskCall, run_task
-from upshot._options import NOT_GIVEN
+from upshot._engine.endings import Ended
+from upshot._engine.task_run import TaskCall
+from upshot._option_types import CacheKeyFn, TaskChanges, TaskOptions
 from upshot._parameters import bind
+from upshot._submission import Prepared
 from upshot.context import FlowRunContext, TaskRunContext
-from upshot.filesystems import FileSystem
-from upshot.records import TaskRun, moment
-from upshot.results import ResultFactory, Runtime, infer_factory
-from upshot.runstore import RunStore, open_store
-from upshot.serializers import Serializer
+from upshot.records import TaskRun
+from upshot.results import ResultFactory, infer_factory
+from upshot.runstore import open_store
 from upshot.settings import Settings, get_current_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
-CacheKeyFn = Callable[[TaskRunContext, dict[str, Any]], str | None]
 
 
 class Task(Decorated[P, R]):
@@ -45,56 +42,106 @@ class Task(Decorated[P, R]):
 
     kind = "task"
 
-    def __init__(
-        self,
-        fn: Callable[P, R],
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        version: str | None = None,
-        cache_key_fn: CacheKeyFn | None = None,
-        cache_expiration: timedelta | None = None,
-        refresh_cache: bool | None = None,
-        retries: int | None = None,
-        retry_delay_seconds: float | list[float] | None = None,
-        persist_result: bool | None = None,
-        result_storage: FileSystem | str | None = None,
-        result_storage_key: str | None = None,
-        result_serializer: Serializer | str | None = None,
-        cache_result_in_memory: bool = True,
-    ) -> None:
-        options = {name: value for name, value in locals().items() if name in _OPTIONS}
+    options = frozenset(TaskOptions.__annotations__) | frozenset(TaskChanges.__annotations__)
+
+    def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
         super().__init__(fn, options)
+        given = options.get
         self.task_key = _options.key_of(fn)
-        self.cache_key_fn: CacheKeyFn | None = _options.checked_key_function(cache_key_fn)
-        self.cache_expiration = _options.checked_expiration(cache_expiration)
-        self.refresh_cache = _options.checked_flag("refresh_cache", refresh_cache)
+        self.cache_key_fn: CacheKeyFn | None = _options.checked_key_function(given("cache_key_fn"))
+        self._key_fn = self.cache_key_fn and _options.taking_both(self.cache_key_fn)
+        self.cache_expiration = _options.checked_expiration(given("cache_expiration"))
+        self.refresh_cache = _options.checked_flag("refresh_cache", given("refresh_cache"))
         self.result_storage_key = _options.checked_storage_key(
-            result_storage_key, self._signature.parameters
+            given("result_storage_key"), self._signature.parameters
         )
 
-    def with_options(
-        self,
-        *,
-        name: str = NOT_GIVEN,
-        description: str | None = NOT_GIVEN,
-        cache_key_fn: CacheKeyFn | None = NOT_GIVEN,
-        cache_expiration: timedelta | None = NOT_GIVEN,
-        refresh_cache: bool | None = NOT_GIVEN,
-        retries: int | None = NOT_GIVEN,
-        retry_delay_seconds: float | list[float] | None = NOT_GIVEN,
-        persist_result: bool | None = NOT_GIVEN,
-        result_storage: FileSystem | str | None = NOT_GIVEN,
-        result_storage_key: str | None = NOT_GIVEN,
-        result_serializer: Serializer | str | None = NOT_GIVEN,
-        cache_result_in_memory: bool = NOT_GIVEN,
-    ) -> Task[P, R]:
+    def with_options(self, **changes: Unpack[TaskChanges]) -> Task[P, R]:
         """A task of the same function with other options; what is not given stays as it is."""
-        return self._with({name: value for name, value in locals().items() if name in _OPTIONS})
+        return self._with(changes)
+
+    def submit(
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Iterable[Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Start a run and give its future, without waiting for it.
+
+        Args:
+            args: the function's; futures and states in them stand for their values.
+            return_state: wait for the run, and give its final state instead.
+            wait_for: futures and states of runs that must have completed before.
+            kwargs: the function's.
+
+        Returns:
+            An `UpshotFuture`. For an async task and an async caller, an awaitable of it.
+
+        Raises:
+            ParameterBindError: if the arguments do not fit the function.
+        """
+        run = self._prepare(args, kwargs, wants_value=False, wait_for=wait_for)
+        return _submission.submit(run, isasync=self.isasync, return_state=return_state)
+
+    def map(
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Iterable[Any] | None = None,
+        window: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Submit a run for each element of the arguments that can be iterated over.
+
+        All others are the same for each run; so are text, bytes, and what is wrapped in
+        `unmapped`. Defaults are never iterated over.
+
+        Args:
+            args: the function's.
+            return_state: wait for the runs, and give their final states.
+            wait_for: futures and states of runs that must have completed before.
+            window: keep no more than so many runs ahead, and give an iterator of results (with
+                `return_state`, of states) in the order of the elements, in constant memory.
+            kwargs: the function's.
+
+        Returns:
+            A list of futures, or an iterator; awaitable, or async, where caller and task are.
+
+        Raises:
+            MappingMissingIterable: if no argument can be iterated over.
+            MappingLengthMismatch: if there are several, of different lengths.
+        """
+        return _submission.submit_all(
+            partial(self._start, wait_for=wait_for, counted=window is None),
+            partial(_mapping.calls, self._signature, self.name, args, kwargs),
+            _mapping.futures(args, kwargs),
+            isasync=self.isasync,
+            return_state=return_state,
+            window=window,
+        )
+
+    def _start(
+        self, call: _mapping.Arguments, wait_for: Iterable[Any] | None, counted: bool
+    ) -> Any:
+        run = self._prepare(*call, wants_value=False, wait_for=wait_for, counted=counted)
+        return _submission.submit(run, isasync=self.isasync)
 
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
     ) -> Steps[Ended]:
+        wait_for = kwargs.pop("wait_for", None)
+        return self._prepare(args, kwargs, wants_value=wants_value, wait_for=wait_for).steps()
+
+    def _prepare(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        wants_value: bool,
+        wait_for: Iterable[Any] | None = None,
+        counted: bool = True,
+    ) -> Prepared:
         parameters = bind(self._signature, self.name, args, kwargs)
         flow, settings = FlowRunContext.get(), get_current_settings()
         store = flow.store if flow and flow.settings is settings else open_store(settings)
@@ -103,23 +150,27 @@ class Task(Decorated[P, R]):
         context = TaskRunContext(
             task=self, task_run=run, parameters=parameters, result_factory=factory
         )
-        inside = {TaskRunContext.current: context}
-        counted = flow is not None and TaskRunContext.get() is None
+        body = TaskBody(self.fn, args, kwargs, context, flow, store)
+        depends = body.find_upstreams(wait_for)
+        counted = counted and flow is not None and TaskRunContext.get() is None
         call = TaskCall(
             run=run,
-            function=self._entering(inside, args, kwargs),
+            function=body.acall if self.isasync else body.call,
             awaits=self.isasync,
-            keep=partial(conclude, document_of=_document_maker(context, flow, store)),
+            keep=body.keep,
             persists=factory.persist_result,
             retries=self.retries,
             retry_delay=self.retry_delays,
             wants_value=wants_value,
             on_end=flow.made.append if flow and counted else None,
-            cache_key=self._cache_key(context, factory),
+            upstreams=body.awaited() if depends else None,
+            obstacle=body.obstacle,
+            resolve=partial(body.resolve, self._signature),
+            cache_key=self._cache_key(body, factory),
             cache_expiration=self.cache_expiration,
             refresh_cache=_options.first_said(self.refresh_cache, settings.tasks_refresh_cache),
         )
-        return run_task(call, Ports(store, time.time))
+        return Prepared(call, Ports(store, time.time), flow)
 
     def _record(self, flow: FlowRunContext | None) -> TaskRun:
         index = flow.next_call_index(self.task_key) if flow else 0
@@ -146,71 +197,20 @@ class Task(Decorated[P, R]):
                 flow.factories[self] = known
         return known
 
-    def _cache_key(
-        self, context: TaskRunContext, factory: ResultFactory
-    ) -> Callable[[], str | None] | None:
-        if self.cache_key_fn is None:
+    def _cache_key(self, body: TaskBody, factory: ResultFactory) -> Callable[[], str | None] | None:
+        if self._key_fn is None:
             return None
         if not factory.persist_result:
             _options.warn_once_uncached(self.name)
             return None
-        with_parameters = partial(
-            _options.call_key_function, self.cache_key_fn, context, dict(context.parameters)
-        )
-        return partial(_as_sync_function, with_parameters)
-
-
-def _as_sync_function(call: Callable[[], str | None]) -> str | None:
-    with entered({caller_is_async: False}):
-        return call()
-
-
-def _document_maker(
-    context: TaskRunContext, flow: FlowRunContext | None, store: RunStore
-) -> Callable[[Any], Any]:
-    runtime = Runtime(context.parameters, flow.flow_run if flow else None, context.task_run)
-    factory = context.result_factory
-    return lambda value: factory.create(value, at=moment(time.time()), store=store, runtime=runtime)
-
-
-_OPTIONS = frozenset(
-    {
-        "cache_expiration",
-        "cache_key_fn",
-        "cache_result_in_memory",
-        "description",
-        "name",
-        "persist_result",
-        "refresh_cache",
-        "result_serializer",
-        "result_storage",
-        "result_storage_key",
-        "retries",
-        "retry_delay_seconds",
-        "version",
-    }
-)
+        return partial(body.key, self._key_fn)
 
 
 @overload
 def task(__fn: Callable[P, R]) -> Task[P, R]: ...
 @overload
 def task(
-    __fn: None = None,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    version: str | None = None,
-    cache_key_fn: CacheKeyFn | None = None,
-    cache_expiration: timedelta | None = None,
-    refresh_cache: bool | None = None,
-    retries: int | None = None,
-    retry_delay_seconds: float | list[float] | None = None,
-    persist_result: bool | None = None,
-    result_storage: FileSystem | str | None = None,
-    result_storage_key: str | None = None,
-    result_serializer: Serializer | str | None = None,
-    cache_result_in_memory: bool = True,
+    __fn: None = None, **options: Unpack[TaskOptions]
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(__fn: Any = None, **options: Any) -> Any:
     """Make a function a task.
@@ -240,5 +240,5 @@ def task(__fn: Any = None, **options: Any) -> Any:
         >>> double(21)
         42
     """
-    _options.check_known("task", options, _OPTIONS)
+    _options.check_known("task", options, Task.options)
     return Task(__fn, **options) if __fn is not None else lambda fn: Task(fn, **options)

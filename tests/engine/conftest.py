@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 import trio
 
 from upshot._engine import async_driver, sync_driver
-from upshot._engine.attempts import Call, Conclusion, Ended, Ports
-from upshot._engine.effects import Steps
+from upshot._engine.attempts import Call, Ports
+from upshot._engine.coordinator import Coordinator
+from upshot._engine.effects import Host, Invoke, Outcome, Steps
+from upshot._engine.endings import Conclusion, Ended
 from upshot._engine.task_run import TaskCall
+from upshot._waiting import Completion
 from upshot.documents import LiteralResult, UnpersistedResult
 from upshot.records import CacheEntry, Run, StateType, TaskRun
 from upshot.runstore.memory import MemoryRunStore
 
+Done = Callable[[Outcome], object]
 Drive = Callable[[Steps[Ended], list[float]], Ended]
 
 
@@ -42,7 +48,44 @@ async def _drive(steps: Steps[Ended], slept: list[float]) -> Ended:
     return await async_driver.drive(steps, sleep)
 
 
-@pytest.fixture(params=[run_sync, run_asyncio, run_trio])
+class JumpingClock:
+    """The coordinator's time, if all else that happens takes none."""
+
+    def __init__(self, slept: list[float]) -> None:
+        self.slept = slept
+
+    def after(self, seconds: float) -> float:
+        self.slept.append(seconds)
+        return 0.0
+
+    def next(self, inbox: SimpleQueue[Any], until: float | None) -> Any:
+        return inbox.get(block=until is None)
+
+
+class Inline:
+    """A runner that calls functions here and now."""
+
+    def invoke(self, effect: Invoke, context: Context, host: Host, done: Done) -> None:
+        done(context.run(sync_driver.invoke, effect))
+
+
+def run_submitted(steps: Steps[Ended], slept: list[float]) -> Ended:
+    coordinator, completion = Coordinator(JumpingClock(slept)), Completion("submitted")
+    coordinator.submit(
+        steps, runner=Inline(), host=_no_loop, context=copy_context(), completion=completion
+    )
+    try:
+        end: Ended = completion.result(20)
+    finally:
+        coordinator.close()
+    return end
+
+
+def _no_loop(*args: Any) -> None:
+    raise AssertionError("nothing here is async")
+
+
+@pytest.fixture(params=[run_sync, run_asyncio, run_trio, run_submitted])
 def drive(request: pytest.FixtureRequest) -> Drive:
     chosen: Drive = request.param
     return chosen

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.conftest import Drive, World, names, raising
 from upshot import caching
-from upshot._engine.attempts import Ended
+from upshot._engine.endings import Ended
 from upshot._engine.task_run import run_task
 from upshot.documents import LiteralResult, PersistedResult
 from upshot.exceptions import BlobMissing, InvalidOption, StorageUnavailable

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
-import subprocess
-import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +13,12 @@ import trio
 
 from upshot import _portals
 from upshot._bridge import in_thread, run_blocking
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop that begins late because the machine is busy is not taken to be blocked."""
+    monkeypatch.setattr(_portals, "STALL", 20)
 
 
 async def loop_here() -> asyncio.AbstractEventLoop:
@@ -91,6 +93,46 @@ def test_calls_from_several_threads_are_interleaved() -> None:
         assert list(pool.map(lambda _: run_blocking(meet), range(4))) == [True] * 4
 
 
+def test_a_loop_that_is_blocked_is_passed_by_and_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_portals, "STALL", 0.01)
+    blocked, let_go = threading.Event(), threading.Event()
+
+    async def block() -> asyncio.AbstractEventLoop:
+        blocked.set()
+        let_go.wait(20)
+        return asyncio.get_running_loop()
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(run_blocking, block)
+        blocked.wait()
+        second = run_blocking(loop_here)
+        assert not first.done()
+        let_go.set()
+        assert first.result() is not second
+    monkeypatch.setattr(_portals, "STALL", 20)
+    portals = len(_portals._open)
+    assert len(set(map(id, (run_blocking(loop_here) for _ in range(10))))) == 1
+    assert len(_portals._open) == portals
+
+
+def test_work_that_was_given_to_several_loops_is_done_once() -> None:
+    done: list[int] = []
+
+    async def work() -> None:
+        done.append(1)
+
+    job = _portals.Job(work)
+
+    async def begin() -> None:
+        job.begin()
+
+    for _ in range(3):
+        run_blocking(begin)
+    assert (job.wait(), done) == (None, [1])
+
+
 def test_a_worker_thread_of_the_loop_may_block_on_the_same_loop() -> None:
     async def work() -> tuple[object, object]:
         return asyncio.get_running_loop(), await in_thread(lambda: run_blocking(loop_here))
@@ -119,91 +161,8 @@ def test_any_exception_reaches_the_caller_and_the_loop_lives_on(error: BaseExcep
     assert run_blocking(loop_here) is before
 
 
-def test_an_interrupt_of_the_caller_cancels_the_work_and_waits_for_it() -> None:
-    code = """
-import asyncio, os, signal, sys, threading
-from upshot._bridge import in_thread, run_blocking
-events = []
-async def work():
-    main = threading.main_thread().ident
-    while sys._current_frames()[main].f_code.co_name != "wait":
-        await asyncio.sleep(0)
-    os.kill(os.getpid(), signal.SIGINT)
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await in_thread(lambda: events.append("cleaned up"))
-async def more():
-    return "more"
-try:
-    run_blocking(work)
-except KeyboardInterrupt:
-    print(*events, run_blocking(more))
-"""
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
-    assert (ran.stdout, ran.stderr) == ("cleaned up more\n", "")
-
-
-def test_a_loop_does_not_keep_the_interpreter_from_its_exit() -> None:
-    code = """
-import asyncio
-from upshot._bridge import run_blocking
-async def work():
-    asyncio.get_running_loop().create_task(asyncio.Event().wait())
-    return 1
-print(run_blocking(work))
-"""
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")
-
-
-def in_fork(function: Callable[[], object]) -> str:
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writer, repr(function()).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as said:
-        text = said.read()
-    os.waitpid(child, 0)
-    return text
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_gets_loops_of_its_own() -> None:
-    nested(2)
-    parents = len(_portals._open)
-    assert parents >= 3
-
-    def child() -> list[int]:
-        return [len(set(nested(1))), len(_portals._open)]
-
-    assert in_fork(child) == "[2, 2]"
-    assert len(_portals._open) == parents
-    assert len(set(nested(2))) == 3
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_child_that_is_forked_from_the_loop_itself_gets_its_own() -> None:
-    async def fork() -> str:
-        return in_fork(lambda: run_blocking(answer))
-
-    assert run_blocking(fork) == "42"
-
-
 async def answer() -> int:
     return 42
-
-
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_processes_of_every_kind_can_block(method: str) -> None:
-    run_blocking(answer)
-    with multiprocessing.get_context(method).Pool(1) as pool:
-        assert pool.apply(run_blocking, [answer]) == 42
 
 
 def test_what_is_awaited_may_be_any_awaitable() -> None:

@@ -15,6 +15,7 @@ import trio
 
 from upshot import flow, get_run_context, task
 from upshot._bridge import caller_is_async
+from upshot.testing import isolated
 
 pytestmark = pytest.mark.usefixtures("upshot_home")
 
@@ -186,4 +187,6 @@ def test_blocking_calls_end_in_processes_of_every_kind(method: str) -> None:
 
 
 def blocking() -> int:
-    return flow(lambda: async_task(async_task(1)), name="blocking")()
+    # a fork server has the environment of its start, so this home has to be made here
+    with isolated():
+        return flow(lambda: async_task(async_task(1)), name="blocking")()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +189,22 @@ def test_the_context_is_of_the_run_that_is_recorded(upshot_home: Path) -> None:
 
     state = one(return_state=True)
     assert state.result() == (state.state_details.task_run_id, StateType.RUNNING, 1)
+
+
+def test_a_flow_holds_no_task_that_it_has_called() -> None:
+    @task
+    def one() -> int:
+        return 1
+
+    @flow
+    def outer() -> int:
+        alive = []
+        for number in range(5):
+            made = one.with_options(name=f"one-{number}")
+            made()
+            alive.append(weakref.ref(made))
+        del made
+        gc.collect()
+        return len([ref for ref in alive if ref() is not None])
+
+    assert outer() == 0

@@ -51,7 +51,6 @@ def test_a_decorated_function_looks_like_it(decorate: Any) -> None:
     assert (made.__name__, made.__module__) == ("plain_function", __name__)
     assert made.description == made.__doc__.replace("    ", "").strip()
     assert inspect.signature(made) == inspect.signature(plain_function)
-    assert made.version is None
 
 
 def test_a_flow_has_a_dash_in_its_name_where_a_task_has_none() -> None:
@@ -76,6 +75,7 @@ def test_a_flow_has_a_dash_in_its_name_where_a_task_has_none() -> None:
         (Adder, "Adder", False),
         (task(async_function), "async_function", True),
         (flow(plain_function), "plain_function", False),
+        (staticmethod(async_function), "async_function", True),
     ],
 )
 def test_names_and_colours_of_all_kinds_of_callables(
@@ -122,6 +122,24 @@ def test_a_task_key_sees_into_nested_code() -> None:
     assert task(source(1)).task_key != task(source(2)).task_key
 
 
+def test_a_task_key_sees_through_what_wraps_the_function() -> None:
+    def wrapping(fn: Any) -> Any:
+        @functools.wraps(fn)
+        def wrapper(*args: Any) -> Any:
+            return fn(*args)
+
+        return wrapper
+
+    def returning(value: int) -> Any:
+        scope: dict[str, Any] = {}
+        exec(f"def f():\n    return {value}", scope)
+        return scope["f"]
+
+    keys = [task(wrapping(returning(value))).task_key for value in (1, 1, 2)]
+    assert keys[0] == keys[1] != keys[2]
+    assert task(returning(1)).task_key != keys[0]
+
+
 def test_a_task_key_is_the_same_in_every_process() -> None:
     code = """
 from upshot import task
@@ -147,7 +165,8 @@ def test_partials_and_builtins_have_keys() -> None:
     whole = task(plain_function).task_key
     assert task(functools.partial(plain_function, 1)).task_key == whole
     assert task(functools.partial(async_function)).task_key != whole
-    assert task(len).task_key == "len-builtin"
+    assert task(staticmethod(plain_function)).task_key == whole
+    assert task(len).task_key.startswith("len-")
     assert task(Adder()).task_key.startswith("Adder-")
 
 

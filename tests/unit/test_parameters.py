@@ -55,14 +55,14 @@ values = st.recursive(
 
 class Raises:
     def _refuse(self, *args: object) -> NoReturn:
-        raise ZeroDivisionError
+        raise RuntimeError
 
     __str__ = __repr__ = __len__ = __iter__ = __getattribute__ = _refuse  # type: ignore[assignment]
 
 
 class Number(float):
     def __float__(self) -> NoReturn:
-        raise ZeroDivisionError
+        raise LookupError
 
 
 class Colour(enum.IntEnum):

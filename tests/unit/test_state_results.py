@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
 from traceback import walk_tb
@@ -147,3 +148,19 @@ def test_asking_again_and_again_adds_no_frames_and_holds_none() -> None:
     ask(state)
     assert len([*walk_tb(state.data.__traceback__)]) == frames
     assert [alive for alive in seen[:-1] if alive() is not None] == []
+
+
+def test_an_exception_that_was_raised_is_freed_without_the_collector() -> None:
+    class Error(ValueError):
+        pass
+
+    state = Failed(data=Error())
+    alive = weakref.ref(state.data)
+    gc.disable()
+    try:
+        with contextlib.suppress(Error):
+            state.result()
+        del state
+        assert alive() is None
+    finally:
+        gc.enable()

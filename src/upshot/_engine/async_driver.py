@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 import anyio
 
 from upshot._bridge import in_thread
-from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, kept
+from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
+from upshot._engine.hosting import Hosting
+from upshot._waiting import wait_async
 
 T = TypeVar("T")
 
@@ -29,27 +31,43 @@ class _End:
 
 async def drive(steps: Steps[T], sleep: Callable[[float], Awaitable[Any]] = anyio.sleep) -> T:
     """Make each step happen, and return what the run comes to."""
+    hosting = Hosting()
     at = _step(steps.send, None)
     while not isinstance(at, _End):
         try:
             if isinstance(at, Invoke):
-                at = await _invoke(at, steps)
+                if at.host is not None:
+                    await hosting.open(at.host)
+                at = await _invoke(at, steps, hosting)
             elif isinstance(at, Io):
                 at = await in_thread(partial(_through_io, steps, at.call))
             elif isinstance(at, Sleep):
                 await sleep(at.seconds)
                 at = _step(steps.send, None)
+            elif isinstance(at, Wait):
+                await wait_async(at.on)
+                at = _step(steps.send, None)
         except GeneratorExit as error:
             # nobody will resume this coroutine: what is left is done here and now
             at = _through_io(steps, partial(_raise, error))
+            break
         except BaseException as error:
             # the run decides what an interrupt means for it
+            hosting.interrupted = True
             at = _step(steps.throw, error)
+    else:
+        await hosting.close()
+    end: T = _told(at)
+    return end
+
+
+def _told(at: Effect | _End) -> Any:
     try:
+        if not isinstance(at, _End):
+            raise RuntimeError(f"a run that nobody will resume wants to go on: {at}")
         if at.error is not None:
             raise at.error
-        end: T = at.value
-        return end
+        return at.value
     finally:
         del at
 
@@ -76,16 +94,17 @@ def _through_io(steps: Steps[Any], call: Callable[[], Any]) -> Effect | _End:
         call = at.call
 
 
-async def _invoke(effect: Invoke, steps: Steps[Any]) -> Effect | _End:
+async def _invoke(effect: Invoke, steps: Steps[Any], hosting: Hosting) -> Effect | _End:
     try:
         value = effect.call()
         if effect.awaits:
             value = await value
     except BaseException as error:
+        hosting.interrupted |= not isinstance(error, Exception)
         if isinstance(error, GeneratorExit):
             return _through_io(steps, partial(Outcome, error=error, returned=False))
         return _step(steps.send, Outcome(error=error, returned=False))
-    keep = partial(kept, effect, value)
+    keep = partial(kept, effect.keep, value)
     del value
     if effect.keep_blocks:
         return await in_thread(partial(_through_io, steps, keep))

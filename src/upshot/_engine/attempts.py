@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-from uuid import UUID
+from functools import partial
+from typing import Any
 
-from upshot._engine.effects import Invoke, Io, Outcome, Sleep, Steps
-from upshot._engine.failures import clear_frames, only_users_frames, record_failure, text_of
+from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
+from upshot._engine.endings import Conclusion, Ended
+from upshot._engine.failures import (
+    clear_frames,
+    note_unrecorded,
+    only_users_frames,
+    record_failure,
+    text_of,
+)
+from upshot._waiting import Completion
 from upshot.documents import BaseResult, Failure, LiteralResult, PersistedResult
-from upshot.exceptions import MissingResult, RunStoreError
-from upshot.records import CacheEntry, FlowRun, Run, StateType, TaskRun, moment
+from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
+from upshot.records import FINAL, CacheEntry, Run, StateType
 from upshot.runstore import RunStore
-from upshot.states import State, StateDetails, exception_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +30,6 @@ class Ports:
 
     store: RunStore
     now: Callable[[], float]  # seconds since the epoch
-
-
-class Conclusion(NamedTuple):
-    """The state that a run is going to end in."""
-
-    type: StateType
-    name: str
-    message: str | None
-    data: Any  # the result's document; of a failed run the exception, or states
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -47,6 +46,8 @@ class Call:
         retry_delay: seconds before each of these calls; the last one holds for all later ones.
         wants_value: whether the caller takes the value, not the state.
         on_end: told of the end, before the caller is.
+        children: of a flow, the submitted runs that have not ended; they end before it does.
+        host: of a flow, told how other threads start async functions on its loop.
     """
 
     run: Run
@@ -58,65 +59,8 @@ class Call:
     retry_delay: Sequence[float] = ()
     wants_value: bool = True
     on_end: Callable[[Ended], object] | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Ended:
-    """The end of a run, as its caller gets it."""
-
-    run: Run
-    data: Any
-    value: Any = None  # where the caller wants it and the run ended well
-    cache_expiration: float | None = None
-
-    @property
-    def error(self) -> BaseException | None:
-        """What to raise for this run; None if it ended well."""
-        if isinstance(self.data, BaseException):
-            return self.data
-        if self.run.state_type is StateType.COMPLETED:
-            return None
-        return exception_of(self.state())
-
-    @property
-    def crashed(self) -> bool:
-        """Whether the run was ended from outside, so that its caller must not go on either."""
-        return self.run.state_type is StateType.CRASHED
-
-    def take_value(self) -> Any:
-        """The value, which this end then holds no longer."""
-        value, self.value = self.value, None
-        return value
-
-    def state(self) -> State[Any]:
-        """The final state."""
-        return state_of(self.run, self.data, self.cache_expiration)
-
-
-def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> State[Any]:
-    """The present state of a run."""
-    last = run.history[-1]
-    expires = None if cache_expiration is None else moment(cache_expiration)
-    if isinstance(run, TaskRun):
-        child = UUID(bytes=run.child_uid) if run.child_uid else None
-        details = StateDetails(
-            flow_run_id=run.flow_run_id,
-            task_run_id=run.id,
-            child_flow_run_id=child,
-            cache_key=run.cache_key,
-            cache_expiration=expires,
-        )
-    else:
-        parent = run.parent_task_run_id if isinstance(run, FlowRun) else None
-        details = StateDetails(flow_run_id=run.id, task_run_id=parent)
-    return State(
-        type=last.type,
-        name=last.name,
-        message=last.message,
-        data=data,
-        timestamp=moment(last.timestamp),
-        state_details=details,
-    )
+    children: Callable[[], Sequence[Completion]] | None = None
+    host: Callable[[Host], object] | None = None
 
 
 def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
@@ -138,7 +82,7 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
     while True:
         run.enter(StateType.RUNNING, "Retrying" if run.run_count else "Running", ports.now())
         yield from record(run, ports)
-        outcome: Outcome = yield Invoke(call.function, call.keep, call.awaits, call.persists)
+        outcome = yield from _invoke(call)
         conclusion = outcome.kept if outcome.error is None else concluded_by(outcome.error, run)
         retries_used = run.run_count - 1
         if conclusion.type is not StateType.FAILED or retries_used >= call.retries:
@@ -154,11 +98,32 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
             yield Sleep(call.retry_delay[min(retries_used, len(call.retry_delay) - 1)])
 
 
+def _invoke(call: Call) -> Steps[Outcome]:
+    """Call the function; a flow's value is kept when the runs that it submitted have ended."""
+    outcome: Outcome
+    if call.children is None:
+        outcome = yield Invoke(call.function, call.keep, call.awaits, call.persists)
+        return outcome
+    outcome = yield Invoke(call.function, _as_it_is, call.awaits, False, call.host)
+    if isinstance(outcome.error, BaseException) and not isinstance(outcome.error, Exception):
+        return outcome  # an interrupt does not wait
+    while children := call.children():
+        yield Wait(children)
+    if outcome.error is None:
+        keep = partial(kept, call.keep, outcome.kept)
+        outcome = (yield Io(keep)) if call.persists else keep()
+    return outcome
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def concluded_by(error: BaseException, run: Run) -> Conclusion:
     """How a run ends whose function raised."""
     only_users_frames(error)
     message = f"{run.kind.capitalize()} encountered an exception: {text_of(error)}"
-    if isinstance(error, Exception):
+    if isinstance(error, Exception) and not isinstance(error, WorkerDied):
         return Conclusion(StateType.FAILED, "Failed", message, error)
     return Conclusion(StateType.CRASHED, "Crashed", message, error)
 
@@ -172,13 +137,14 @@ def settle(
     is told.
     """
     run, data = call.run, conclusion.data
-    # in this order: the store may write the run at any moment, and a state that it sees is whole
-    run.result, run.failure = recorded(data)
-    run.enter(conclusion.type, conclusion.name, ports.now(), conclusion.message)
-    if call.persists and conclusion.type is StateType.COMPLETED:
-        yield Io(lambda: ports.store.commit(run, cached))
-    else:
-        yield from record(run, ports)
+    _enter(run, conclusion, ports)
+    try:
+        if call.persists and conclusion.type is StateType.COMPLETED:
+            yield Io(lambda: ports.store.commit(run, cached))
+        else:
+            yield from record(run, ports)
+    except RunStoreError as problem:
+        note_unrecorded(data, problem)
     end = Ended(run, data, cache_expiration=cached.expires if cached else None)
     if isinstance(data, BaseException) and not (call.wants_value or end.crashed):
         clear_frames(data)
@@ -187,6 +153,25 @@ def settle(
     if call.wants_value and conclusion.type is StateType.COMPLETED:
         end.value = yield from value_of(run, data)
     return end
+
+
+def _enter(run: Run, conclusion: Conclusion, ports: Ports) -> None:
+    # in this order: the store may write the run at any moment, and a state that it sees is whole
+    run.result, run.failure = recorded(conclusion.data)
+    run.enter(conclusion.type, conclusion.name, ports.now(), conclusion.message)
+
+
+def crash(run: Run, error: BaseException, ports: Ports) -> None:
+    """Queue the end of a run of which no further step is taken: an interrupt came between two.
+
+    An error of ours is no such end.
+    """
+    if isinstance(error, Exception):
+        return
+    if run.state_type not in FINAL:
+        _enter(run, concluded_by(error, run), ports)
+    with suppress(RunStoreError):  # it must not hide the interrupt
+        ports.store.record(run)
 
 
 def value_of(run: Run, data: Any) -> Steps[Any]:

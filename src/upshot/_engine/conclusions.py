@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from upshot._engine.attempts import Conclusion
-from upshot.documents import BaseResult
+from upshot._engine.endings import Conclusion
+from upshot.documents import BaseResult, UnpersistedResult
 from upshot.records import StateType
 from upshot.states import State, is_state, is_state_iterable, summarize
 
@@ -23,7 +23,7 @@ def conclude(
         made: the ends of the runs that a flow made; they are summed up if it returned None.
     """
     if value is None and made:
-        value = [end.state() for end in made]
+        return _of_made([end.state() for end in made], document_of)
     if is_state(value) and not _of_a_run(value):
         return _by_hand(value, document_of)
     states: Iterable[State[Any]] = ()
@@ -36,6 +36,21 @@ def conclude(
     type, message = summarize(states)
     data = document_of(value) if type is StateType.COMPLETED else value
     return Conclusion(type, type.value.capitalize(), message, data)
+
+
+def _of_made(states: list[State[Any]], document_of: Callable[[Any], BaseResult[Any]]) -> Conclusion:
+    type, message = summarize(states)
+    if type is not StateType.COMPLETED:
+        return Conclusion(type, type.value.capitalize(), message, states)
+    # what is written are the states; the values are their runs' to keep
+    document = document_of([state.copy(update={"data": _bare(state.data)}) for state in states])
+    if document.has_cached_object():
+        document.hold(states)
+    return Conclusion(type, "Completed", message, document)
+
+
+def _bare(data: Any) -> Any:
+    return UnpersistedResult() if isinstance(data, UnpersistedResult) else data
 
 
 def _of_a_run(state: State[Any]) -> bool:

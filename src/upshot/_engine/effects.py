@@ -6,11 +6,15 @@ order, and no driver changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from upshot._waiting import Completion
+
 T = TypeVar("T")
+# starts an async function on a certain loop, from any thread; told to the second if it cannot
+Host = Callable[[Callable[[], Awaitable[None]], Callable[[BaseException], object]], object]
 
 
 @dataclass(slots=True)
@@ -28,6 +32,13 @@ class Sleep:
 
 
 @dataclass(slots=True)
+class Wait:
+    """A wait for other runs; replied to with None when all of them have ended."""
+
+    on: Sequence[Completion]
+
+
+@dataclass(slots=True)
 class Invoke:
     """A call of the user's function, and then, where it ran, `keep` of its value.
 
@@ -38,6 +49,9 @@ class Invoke:
     keep: Callable[[Any], Any]
     awaits: bool  # `call` gives an awaitable
     keep_blocks: bool  # `keep` may touch a disk or a network
+    # told how other threads start async functions on the loop that runs this one; what they
+    # start is over before the run is
+    host: Callable[[Host], object] | None = None
 
 
 @dataclass(slots=True)
@@ -49,13 +63,13 @@ class Outcome:
     returned: bool = True  # False: the error is the function's own
 
 
-Effect: TypeAlias = Io | Sleep | Invoke
+Effect: TypeAlias = Io | Sleep | Wait | Invoke
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 
-def kept(effect: Invoke, value: Any) -> Outcome:
+def kept(keep: Callable[[Any], Any], value: Any) -> Outcome:
     """What comes of an `Invoke` whose function has returned."""
     try:
-        return Outcome(kept=effect.keep(value))
+        return Outcome(kept=keep(value))
     except Exception as error:
         return Outcome(error=error)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 
 from upshot.documents import Failure
+from upshot.exceptions import RunStoreError
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LONGEST_TEXT = 10_000  # characters of a message or a traceback that are recorded
@@ -36,6 +37,19 @@ def _clear(rest: TracebackType | None) -> None:
         with suppress(RuntimeError):  # still running: the frame of who called
             rest.tb_frame.clear()
         rest = rest.tb_next
+
+
+def note_unrecorded(data: object, problem: RunStoreError) -> None:
+    """Say on the exception that a run ended with that it could not be recorded.
+
+    Raises:
+        RunStoreError: `problem`, if the run did not end with an exception.
+    """
+    if not isinstance(data, BaseException):
+        raise problem
+    if not isinstance(data, RunStoreError):
+        with suppress(TypeError):  # it takes no notes
+            data.add_note(f"its run could not be recorded: {problem}")
 
 
 def text_of(error: BaseException) -> str:

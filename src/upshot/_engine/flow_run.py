@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from upshot._engine.attempts import Call, Ended, Ports, attempt, settle
+from upshot._engine.attempts import Call, Ports, attempt, crash, settle
 from upshot._engine.effects import Io, Steps
+from upshot._engine.endings import Ended
+from upshot._engine.failures import note_unrecorded
+from upshot.exceptions import RunStoreError
 from upshot.records import FlowRun, StateType, TaskRun
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class FlowCall(Call):
-    """One call of a flow."""
+    """One call of a flow.
+
+    Attributes:
+        release: lets go of what only the run needed.
+        holds: whether there is anything to let go of.
+    """
 
     run: FlowRun
+    release: Callable[[], object]
+    holds: Callable[[], bool]
 
 
 def run_flow(call: FlowCall, ports: Ports) -> Steps[Ended]:
@@ -22,17 +33,34 @@ def run_flow(call: FlowCall, ports: Ports) -> Steps[Ended]:
     When the outermost flow ends, all that it recorded is in the store.
     """
     run, standing = call.run, call.run.parent
+    try:
+        return (yield from _run(call, standing, ports))
+    except BaseException as error:
+        crash(run, error, ports)
+        if standing is not None:
+            _mirror(run, standing)
+            crash(standing, error, ports)
+        raise
+    finally:
+        call.release()
+
+
+def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]:
+    run = call.run
     run.enter(StateType.PENDING, "Pending", ports.now())
     if standing is not None:
         standing.enter(StateType.RUNNING, "Running", ports.now())
         ports.store.record(standing)
     conclusion = yield from attempt(call, ports)
     end = yield from settle(call, conclusion, ports)
-    if standing is None:
-        yield Io(ports.store.flush)
-    else:
-        _mirror(run, standing)
-        ports.store.record(standing)
+    try:
+        if standing is None:
+            yield Io(ports.store.flush)
+        else:
+            _mirror(run, standing)
+            ports.store.record(standing)
+    except RunStoreError as problem:
+        note_unrecorded(end.data, problem)
     return end
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, kept
+from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
+from upshot._waiting import wait_blocking
 
 T = TypeVar("T")
 
@@ -26,12 +27,16 @@ def drive(steps: Steps[T], sleep: Callable[[float], object] = time.sleep) -> T:
                     reply = effect.call()
                 elif isinstance(effect, Sleep):
                     reply = sleep(effect.seconds)
+                elif isinstance(effect, Wait):
+                    reply = wait_blocking(effect.on)
             except BaseException as error:
                 # the run decides what an error of ours, or an interrupt, means for it
                 reply, resume = error, steps.throw
     except StopIteration as stop:
         end: T = stop.value
         return end
+    finally:
+        steps.close()  # an interrupt may have come between two steps: the run is told at once
 
 
 def invoke(effect: Invoke) -> Outcome:
@@ -40,4 +45,4 @@ def invoke(effect: Invoke) -> Outcome:
         value = effect.call()
     except BaseException as error:
         return Outcome(error=error, returned=False)
-    return kept(effect, value)
+    return kept(effect.keep, value)

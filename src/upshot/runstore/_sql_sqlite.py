@@ -46,6 +46,7 @@ DDL = (
     failure TEXT,
     cache_key TEXT,
     child_uid BLOB,
+    inputs TEXT,
     parameters TEXT,
     input_digest BLOB,
     owner TEXT,
@@ -76,9 +77,10 @@ DDL = (
     version_num VARCHAR(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 )""",
-    """CREATE INDEX ix_flow_run_flow_name ON flow_run (flow_name)""",
+    """CREATE INDEX ix_flow_run_flow_name ON flow_run (flow_name, uid)""",
+    """CREATE INDEX ix_flow_run_flow_name_state_type ON flow_run (flow_name, state_type, uid)""",
     """CREATE INDEX ix_flow_run_parent ON flow_run (parent_task_run_id) WHERE parent_task_run_id IS NOT NULL""",
-    """CREATE INDEX ix_flow_run_state_type ON flow_run (state_type)""",
+    """CREATE INDEX ix_flow_run_state_type ON flow_run (state_type, uid)""",
     """CREATE INDEX ix_task_run_flow_run_id ON task_run (flow_run_id)""",
     """CREATE INDEX ix_task_run_state_type ON task_run (state_type) WHERE state_type <> 3""",
 )
@@ -97,9 +99,9 @@ FIND_TASK_RUN = """SELECT task_run.id
 FROM task_run
 WHERE task_run.uid = ?"""
 INSERT_FLOW_RUN = """INSERT INTO flow_run (id, uid, parent_task_run_id, flow_name, flow_version, name, tags, run_count, start_time, end_time, state_type, state_name, states, result, failure, parameters, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-INSERT_TASK_RUN = """INSERT INTO task_run (id, uid, flow_run_id, task_key, task_name, task_version, call_index, name, tags, run_count, start_time, end_time, state_type, state_name, states, result, failure, cache_key, child_uid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT_TASK_RUN = """INSERT INTO task_run (id, uid, flow_run_id, task_key, task_name, task_version, call_index, name, tags, run_count, start_time, end_time, state_type, state_name, states, result, failure, cache_key, child_uid, inputs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 UPDATE_FLOW_RUN = """UPDATE flow_run SET name=?, tags=?, run_count=?, start_time=?, end_time=?, state_type=?, state_name=?, states=?, result=?, failure=?, parameters=?, owner=? WHERE flow_run.id = ? AND flow_run.uid = ?"""
-UPDATE_TASK_RUN = """UPDATE task_run SET name=?, tags=?, run_count=?, start_time=?, end_time=?, state_type=?, state_name=?, states=?, result=?, failure=?, cache_key=?, child_uid=? WHERE task_run.id = ? AND task_run.uid = ?"""
+UPDATE_TASK_RUN = """UPDATE task_run SET name=?, tags=?, run_count=?, start_time=?, end_time=?, state_type=?, state_name=?, states=?, result=?, failure=?, cache_key=?, child_uid=?, inputs=? WHERE task_run.id = ? AND task_run.uid = ?"""
 PUT_CACHE_ENTRY = """INSERT INTO cache_entry ("key", document, created, expires, task_run_uid) VALUES (?, ?, ?, ?, ?) ON CONFLICT ("key") DO UPDATE SET document = excluded.document, created = excluded.created, expires = excluded.expires, task_run_uid = excluded.task_run_uid"""
 STRIKE_CACHE_ENTRY = """DELETE FROM cache_entry WHERE cache_entry."key" = ? AND cache_entry.document = ? AND cache_entry.created = ?"""
 READ_CACHE_ENTRY = """SELECT cache_entry."key", cache_entry.document, cache_entry.created, cache_entry.expires, cache_entry.task_run_uid
@@ -117,13 +119,13 @@ WHERE flow_run.uid = ?"""
 READ_FLOW_RUN_ROW = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
 FROM flow_run
 WHERE flow_run.id = ?"""
-READ_TASK_RUN = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid
+READ_TASK_RUN = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.uid = ?"""
-READ_TASK_RUN_ROW = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid
+READ_TASK_RUN_ROW = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.id = ?"""
-READ_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid
+READ_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.flow_run_id = (SELECT flow_run.id
 FROM flow_run
@@ -131,3 +133,46 @@ WHERE flow_run.uid = ?) ORDER BY task_run.id"""
 READ_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
 FROM flow_run ORDER BY flow_run.id DESC
  LIMIT ? OFFSET 0"""
+PAGE_OF_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+FROM flow_run
+WHERE flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
+ LIMIT ? OFFSET 0"""
+PAGE_BY_FLOW = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+FROM flow_run
+WHERE flow_run.flow_name = ? AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
+ LIMIT ? OFFSET 0"""
+PAGE_BY_STATE = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+FROM flow_run
+WHERE flow_run.state_type = ? AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
+ LIMIT ? OFFSET 0"""
+PAGE_BY_FLOW_AND_STATE = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+FROM flow_run
+WHERE flow_run.flow_name = ? AND flow_run.state_type = ? AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
+ LIMIT ? OFFSET 0"""
+PAGE_OF_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+FROM task_run
+WHERE task_run.flow_run_id = (SELECT flow_run.id
+FROM flow_run
+WHERE flow_run.uid = ?) AND task_run.id > coalesce((SELECT task_run.id
+FROM task_run
+WHERE task_run.uid = ?), 0) ORDER BY task_run.id
+ LIMIT ? OFFSET 0"""
+RANGE_OF_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+FROM flow_run
+WHERE flow_run.uid >= ? AND flow_run.uid <= ? ORDER BY flow_run.uid
+ LIMIT ? OFFSET 0"""
+RANGE_OF_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+FROM task_run
+WHERE task_run.uid >= ? AND task_run.uid <= ? ORDER BY task_run.uid
+ LIMIT ? OFFSET 0"""
+SEARCH_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+FROM flow_run
+WHERE flow_run.uid < ? AND instr(flow_run.result, ?) > 0 ORDER BY flow_run.uid DESC
+ LIMIT ? OFFSET 0"""
+SEARCH_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+FROM task_run
+WHERE task_run.uid < ? AND instr(task_run.result, ?) > 0 ORDER BY task_run.uid DESC
+ LIMIT ? OFFSET 0"""
+NEWEST_RUNS = """SELECT max(flow_run.uid) AS max_1
+FROM flow_run UNION ALL SELECT max(task_run.uid) AS max_2
+FROM task_run"""

@@ -7,6 +7,8 @@ from typing import Self
 from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
+from upshot.runstore._health import Health
+from upshot.runstore._listing import Page, RunFilter
 
 
 class RunStore(ABC):
@@ -87,6 +89,35 @@ class RunStore(ABC):
     @abstractmethod
     def flow_runs(self, limit: int = 200) -> list[FlowRun]:
         """The newest flow runs, newest first."""
+
+    @abstractmethod
+    def list_flow_runs(self, filter: RunFilter, limit: int = 200) -> Page[FlowRun]:
+        """The newest flow runs that a filter leaves, newest first.
+
+        What it costs does not grow with the number of runs that are in the store. Runs that were
+        made in the same millisecond come in any order, which is always the same.
+        """
+
+    @abstractmethod
+    def list_task_runs(
+        self, flow_run: UUID, *, after: UUID | None = None, limit: int = 200
+    ) -> Page[TaskRun]:
+        """The task runs of a flow run as `task_runs` gives them, from behind `after` on."""
+
+    @abstractmethod
+    def runs_between(self, first: UUID, last: UUID, limit: int = 10) -> list[Run]:
+        """Flow runs, then task runs, whose ids are in a range, which includes both its ends."""
+
+    @abstractmethod
+    def search_results(self, text: str, *, until: float, limit: int = 10) -> list[Run]:
+        """The newest runs in whose result, as JSON, a text occurs; newest first.
+
+        Looks at one run after the other, from the last one that was made at `until` backwards.
+        """
+
+    def health(self) -> Health:
+        """What can be said of the store without making, changing or migrating it."""
+        return Health()
 
     @abstractmethod
     def close(self) -> None:

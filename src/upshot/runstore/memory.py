@@ -10,6 +10,7 @@ from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore import _process
+from upshot.runstore._listing import Page, RunFilter, first_id, page_of
 from upshot.runstore.base import RunStore
 
 
@@ -105,6 +106,32 @@ class MemoryRunStore(RunStore):
             newest = islice(reversed(self._flow_runs), limit)
             return [run for run in map(self._flow_run, newest) if run is not None]
 
+    def list_flow_runs(self, filter: RunFilter, limit: int = 200) -> Page[FlowRun]:
+        """Copies of the newest flow runs that a filter leaves."""
+        first, end = filter.bounds()
+        with self._lock:
+            uids = sorted((uid for uid in self._flow_runs if first <= uid < end), reverse=True)
+            runs = (run for run in map(self._flow_run, uids) if run and _passes(run, filter))
+            return page_of(list(islice(runs, limit + 1)), limit)
+
+    def list_task_runs(
+        self, flow_run: UUID, *, after: UUID | None = None, limit: int = 200
+    ) -> Page[TaskRun]:
+        """Copies of a part of the task runs of a flow run."""
+        runs = self.task_runs(flow_run)
+        start = next((n for n, run in enumerate(runs, 1) if run.id == after), 0)
+        return page_of(runs[start : start + limit + 1], limit)
+
+    def runs_between(self, first: UUID, last: UUID, limit: int = 10) -> list[Run]:
+        """Copies of the runs whose ids are in a range."""
+        return [run for run in self._sorted() if first.bytes <= run.uid <= last.bytes][:limit]
+
+    def search_results(self, text: str, *, until: float, limit: int = 10) -> list[Run]:
+        """Copies of the newest runs in whose result a text occurs."""
+        end = first_id(until + 0.001)
+        found = [run for run in self._sorted() if run.uid < end and text in (run.result or "")]
+        return sorted(found, key=lambda run: run.uid, reverse=True)[:limit]
+
     def close(self) -> None:
         """Nothing is let go of: what is kept ends with the store."""
 
@@ -115,6 +142,13 @@ class MemoryRunStore(RunStore):
     def after_fork(self, *, in_child: bool) -> None:
         """Let other threads in again."""
         self._lock.release()
+
+    def _sorted(self) -> list[Run]:
+        """Copies of all runs: flow runs, then task runs, each by their ids."""
+        with self._lock:
+            flow_runs = [self._flow_run(uid) for uid in sorted(self._flow_runs)]
+            task_runs = [self._task_run(uid) for uid in sorted(self._task_runs)]
+        return [run for run in (*flow_runs, *task_runs) if run is not None]
 
     def _keep(self, run: Run) -> None:
         if isinstance(run, TaskRun):
@@ -135,3 +169,7 @@ class MemoryRunStore(RunStore):
             return None
         flow_run = None if run.flow_run is None else self._flow_run(run.flow_run.uid)
         return replace(run, history=run.history.copy(), flow_run=flow_run)
+
+
+def _passes(run: FlowRun, filter: RunFilter) -> bool:
+    return filter.flow_name in (None, run.flow_name) and filter.state_type in (None, run.state_type)

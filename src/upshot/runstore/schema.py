@@ -84,6 +84,7 @@ task_run = Table(
     Column("failure", Text),  # JSON of a failed run's exception
     Column("cache_key", Text),
     Column("child_uid", LargeBinary(16)),  # the flow run that this one stands for
+    Column("inputs", Text),  # JSON: parameter to the ids of the runs whose results it takes
     Column("parameters", Text),  # resuming will fill it
     Column("input_digest", LargeBinary),  # resuming will fill it
     Column("owner", Text),  # resuming will fill it: who computes the value
@@ -114,8 +115,12 @@ alembic_version = Table(
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 
-Index("ix_flow_run_flow_name", flow_run.c.flow_name)
-Index("ix_flow_run_state_type", flow_run.c.state_type)
+# listings are in the order of `uid`, which comes last: each is a range of one index
+Index("ix_flow_run_flow_name", flow_run.c.flow_name, flow_run.c.uid)
+Index("ix_flow_run_state_type", flow_run.c.state_type, flow_run.c.uid)
+Index(
+    "ix_flow_run_flow_name_state_type", flow_run.c.flow_name, flow_run.c.state_type, flow_run.c.uid
+)
 Index(
     "ix_flow_run_parent",
     flow_run.c.parent_task_run_id,

@@ -5,7 +5,16 @@ Parameters are positional, in the order of the columns listed here, which `_rows
 
 from __future__ import annotations
 
-from sqlalchemy import ClauseElement, Table, bindparam, delete, func, literal_column, select
+from sqlalchemy import (
+    ClauseElement,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from upshot.runstore.schema import alembic_version, block, cache_entry, flow_run, task_run
@@ -23,7 +32,7 @@ _PROGRESS = (
     "failure",
 )
 _OF_FLOW = (*_PROGRESS, "parameters", "owner")
-_OF_TASK = (*_PROGRESS, "cache_key", "child_uid")
+_OF_TASK = (*_PROGRESS, "cache_key", "child_uid", "inputs")
 _FLOW_RUN = ("id", "uid", "parent_task_run_id", "flow_name", "flow_version", *_OF_FLOW)
 _TASK_RUN = (
     "id",
@@ -68,7 +77,57 @@ def _put_cache_entry() -> ClauseElement:
     )
 
 
+def _page_of_flow_runs(*filters: str) -> ClauseElement:
+    """The newest runs between two ids, and with the values in these columns that are given."""
+    where = [flow_run.c[name] == bindparam(name) for name in filters]
+    return (
+        select(*_flow_run_columns)
+        .where(*where, flow_run.c.uid >= bindparam("first"), flow_run.c.uid < bindparam("end"))
+        .order_by(flow_run.c.uid.desc())
+        .limit(bindparam("limit"))
+        .offset(literal_column("0"))
+    )
+
+
+def _page_of_task_runs() -> ClauseElement:
+    """The runs of a flow run after one of them, whose id may be none."""
+    last = select(task_run.c.id).where(task_run.c.uid == bindparam("last")).scalar_subquery()
+    return (
+        select(*_task_run_columns)
+        .where(_of_flow_run, task_run.c.id > func.coalesce(last, literal_column("0")))
+        .order_by(task_run.c.id)
+        .limit(bindparam("limit"))
+        .offset(literal_column("0"))
+    )
+
+
+def _range(table: Table, names: tuple[str, ...]) -> ClauseElement:
+    """The runs whose ids are in a range."""
+    return (
+        select(*(table.c[name] for name in names))
+        .where(table.c.uid >= bindparam("first"), table.c.uid <= bindparam("last"))
+        .order_by(table.c.uid)
+        .limit(bindparam("limit"))
+        .offset(literal_column("0"))
+    )
+
+
+def _search(table: Table, names: tuple[str, ...]) -> ClauseElement:
+    """The newest runs before an id with a text in their result; walks the table backwards."""
+    return (
+        select(*(table.c[name] for name in names))
+        .where(
+            table.c.uid < bindparam("end"),
+            func.instr(table.c.result, bindparam("text")) > literal_column("0"),
+        )
+        .order_by(table.c.uid.desc())
+        .limit(bindparam("limit"))
+        .offset(literal_column("0"))
+    )
+
+
 _flow_run_columns = [flow_run.c[name] for name in _FLOW_RUN]
+_task_run_columns = [task_run.c[name] for name in _TASK_RUN]
 _of_flow_run = task_run.c.flow_run_id == (
     select(flow_run.c.id).where(flow_run.c.uid == bindparam("flow_run")).scalar_subquery()
 )
@@ -100,11 +159,19 @@ STATEMENTS: dict[str, ClauseElement] = {
     "READ_FLOW_RUN_ROW": _read(flow_run, _FLOW_RUN, "id"),
     "READ_TASK_RUN": _read(task_run, _TASK_RUN, "uid"),
     "READ_TASK_RUN_ROW": _read(task_run, _TASK_RUN, "id"),
-    "READ_TASK_RUNS": select(*(task_run.c[name] for name in _TASK_RUN))
-    .where(_of_flow_run)
-    .order_by(task_run.c.id),
+    "READ_TASK_RUNS": select(*_task_run_columns).where(_of_flow_run).order_by(task_run.c.id),
     "READ_FLOW_RUNS": select(*_flow_run_columns)
     .order_by(flow_run.c.id.desc())
     .limit(bindparam("limit"))
     .offset(literal_column("0")),
+    "PAGE_OF_FLOW_RUNS": _page_of_flow_runs(),
+    "PAGE_BY_FLOW": _page_of_flow_runs("flow_name"),
+    "PAGE_BY_STATE": _page_of_flow_runs("state_type"),
+    "PAGE_BY_FLOW_AND_STATE": _page_of_flow_runs("flow_name", "state_type"),
+    "PAGE_OF_TASK_RUNS": _page_of_task_runs(),
+    "RANGE_OF_FLOW_RUNS": _range(flow_run, _FLOW_RUN),
+    "RANGE_OF_TASK_RUNS": _range(task_run, _TASK_RUN),
+    "SEARCH_FLOW_RUNS": _search(flow_run, _FLOW_RUN),
+    "SEARCH_TASK_RUNS": _search(task_run, _TASK_RUN),
+    "NEWEST_RUNS": union_all(select(func.max(flow_run.c.uid)), select(func.max(task_run.c.uid))),
 }

@@ -160,27 +160,27 @@ class State(Model, Generic[R]):
             if fetch is None:
                 fetch = get_current_settings().async_fetch_state_result or _warn_unfetched()
             return self.aresult(raise_on_failure) if fetch else self.data
-        value, error = self._outcome(raise_on_failure)
+        value, error = self.outcome(raise_on_failure)
         if error is None:
             return value
         try:
             raise error
         finally:
-            del error  # else the traceback would hold a frame that holds the traceback
+            del self, error  # else the traceback would hold a frame that holds the traceback
 
     async def aresult(self, raise_on_failure: bool = True) -> R:
         """As `result` for sync callers, to be awaited: the same meaning wherever it is called."""
         reads = isinstance(self.data, BaseResult) and not self.data.has_cached_object()
-        outcome = partial(self._outcome, raise_on_failure)
+        outcome = partial(self.outcome, raise_on_failure)
         value, error = await in_thread(outcome) if reads else outcome()
         if error is None:
             return value  # type: ignore[no-any-return]
         try:
             raise error
         finally:
-            del error
+            del self, error
 
-    def _outcome(self, raise_on_failure: bool) -> tuple[Any, BaseException | None]:
+    def outcome(self, raise_on_failure: bool = True) -> tuple[Any, BaseException | None]:
         """What to return, or what to raise; may block."""
         if self.type is StateType.PAUSED:
             raise PausedRun

@@ -1,4 +1,4 @@
-"""For tests: a home of their own, and the contracts that storages, serializers and stores keep.
+"""For tests: a home of their own, and the contracts of storages, serializers, stores and runners.
 
 `isolated()` needs nothing but upshot; the contract classes need pytest. Subclass one, give it the
 fixture that its docstring names, and pytest collects its tests for your class.
@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from upshot.testing.runstores import RunStoreContract
     from upshot.testing.serializers import SerializerContract
     from upshot.testing.storages import StorageContract
+    from upshot.testing.task_runners import TaskRunnerContract
 
-__all__ = ["RunStoreContract", "SerializerContract", "StorageContract", "isolated"]
+__all__ = [
+    "RunStoreContract",
+    "SerializerContract",
+    "StorageContract",
+    "TaskRunnerContract",
+    "isolated",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -42,6 +42,7 @@ def _create_runs() -> None:
         *_progress(),
         sa.Column("cache_key", sa.Text),
         sa.Column("child_uid", sa.LargeBinary(16)),
+        sa.Column("inputs", sa.Text),
         sa.Column("parameters", sa.Text),
         sa.Column("input_digest", sa.LargeBinary),
         sa.Column("owner", sa.Text),
@@ -88,14 +89,17 @@ def _progress() -> list[sa.Column[Any]]:
 
 
 def _create_indexes() -> None:
-    op.create_index("ix_flow_run_flow_name", "flow_run", ["flow_name"])
+    op.create_index("ix_flow_run_flow_name", "flow_run", ["flow_name", "uid"])
+    op.create_index(
+        "ix_flow_run_flow_name_state_type", "flow_run", ["flow_name", "state_type", "uid"]
+    )
     op.create_index(
         "ix_flow_run_parent",
         "flow_run",
         ["parent_task_run_id"],
         sqlite_where=sa.text("parent_task_run_id IS NOT NULL"),
     )
-    op.create_index("ix_flow_run_state_type", "flow_run", ["state_type"])
+    op.create_index("ix_flow_run_state_type", "flow_run", ["state_type", "uid"])
     op.create_index("ix_task_run_flow_run_id", "task_run", ["flow_run_id"])
     op.create_index(
         "ix_task_run_state_type",

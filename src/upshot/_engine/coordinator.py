@@ -1,0 +1,234 @@
+"""The coordinator: one thread that makes all submitted runs happen.
+
+It takes each run as far as it goes: `Io` it does itself, `Sleep` and `Wait` cost an entry in a
+table and no thread, and only `Invoke` leaves, for the runner that the run was submitted to. So no
+slot of a runner is held while a run sleeps or waits for another.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeAlias
+
+from upshot._engine.effects import Effect, Host, Invoke, Io, Outcome, Sleep, Steps, Wait
+from upshot._waiting import Completion, enter, given_up, when_all_done
+
+
+class Runner(Protocol):
+    """Where the functions of submitted runs are called."""
+
+    def invoke(
+        self, effect: Invoke, context: Context, host: Host, done: Callable[[Outcome], object]
+    ) -> None:
+        """Have the call made in `context`, an async one by `host`, and tell what came of it.
+
+        Must not block.
+        """
+
+
+class Clock(Protocol):
+    """What the coordinator knows of time."""
+
+    def after(self, seconds: float) -> float:
+        """The moment that is so far away."""
+
+    def next(self, inbox: SimpleQueue[Any], until: float | None) -> Any:
+        """Wait for the next message; raises `Empty` if `until` comes first, or has come."""
+
+
+class RealClock:
+    """The time that passes."""
+
+    def after(self, seconds: float) -> float:
+        """The moment that is so far away."""
+        return time.monotonic() + seconds
+
+    def next(self, inbox: SimpleQueue[Any], until: float | None) -> Any:
+        """Wait for the next message; raises `Empty` if `until` comes first, or has come."""
+        if until is None:
+            return inbox.get()
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            raise Empty  # or else messages that never cease would keep sleepers asleep
+        return inbox.get(timeout=min(seconds, threading.TIMEOUT_MAX))  # it refuses more
+
+
+_Timer: TypeAlias = tuple[float, int, Callable[[], None]]
+
+
+class _Closed(Exception):
+    """The coordinator is wanted no longer."""
+
+
+@dataclass(slots=True, eq=False)
+class _Submitted:
+    """A run on its way."""
+
+    steps: Steps[Any]
+    runner: Runner
+    host: Host
+    context: Context
+    completion: Completion
+    left: int = 0  # how often it was left to wait; what it no longer waits for is not heard
+    rests: bool = False  # it waits, and its function is not being called
+
+
+class Coordinator:
+    """Steps submitted runs on a thread of its own, which starts with the first of them."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or RealClock()
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._timers: list[_Timer] = []
+        self._count = count()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._runs: dict[Completion, _Submitted] = {}
+
+    def submit(
+        self,
+        steps: Steps[Any],
+        *,
+        runner: Runner,
+        host: Host,
+        context: Context,
+        completion: Completion,
+    ) -> None:
+        """Make a run happen.
+
+        Args:
+            steps: what the run does; all of it is done in `context`.
+            runner: where its function is called.
+            host: on which loop, if it is async.
+            context: must be entered by nobody else.
+            completion: is given what the run comes to.
+        """
+        context.run(enter, completion)
+        run = self._runs[completion] = _Submitted(steps, runner, host, context, completion)
+        self._inbox.put(partial(self._step, run, steps.send, None))
+        self._start()
+
+    def give_up(self, completions: Iterable[Completion]) -> None:
+        """End runs for which nobody waits: now, or when the function that is called returns."""
+        for completion in completions:
+            completion.given_up = True
+            self._inbox.put(partial(self._wake_given_up, completion))
+
+    def close(self) -> None:
+        """End the thread; runs that have not ended never will."""
+
+        def end() -> None:
+            raise _Closed
+
+        self._inbox.put(end)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        if self._thread is not None:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._serve, name="upshot-coordinator", daemon=True
+                )
+                self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(_Closed):
+            while True:
+                until = self._timers[0][0] if self._timers else None
+                try:
+                    go_on = self._clock.next(self._inbox, until)
+                except Empty:
+                    go_on = heapq.heappop(self._timers)[2]
+                go_on()
+                del go_on  # it holds a run
+
+    def _step(self, run: _Submitted, resume: Callable[[Any], Effect], reply: Any) -> None:
+        """Take a run as far as it goes without waiting."""
+        while True:
+            try:
+                effect = run.context.run(resume, reply)
+            except StopIteration as stop:
+                self._end(run, partial(run.completion.set_result, stop.value))
+                return
+            except BaseException as error:
+                self._end(run, partial(run.completion.set_exception, error))
+                return
+            resume = run.steps.send
+            try:
+                if isinstance(effect, Io):
+                    reply = run.context.run(effect.call)
+                    continue
+                if run.completion.given_up:
+                    raise given_up()
+                self._leave(run, effect)
+                return
+            except BaseException as error:
+                resume, reply = run.steps.throw, error
+
+    def _end(self, run: _Submitted, tell: Callable[[], None]) -> None:
+        del self._runs[run.completion]
+        tell()
+
+    def _wake_given_up(self, completion: Completion) -> None:
+        run = self._runs.get(completion)
+        if run is not None and run.rests:
+            self._go_on(run, run.left, run.steps.throw, given_up())
+
+    def _go_on(
+        self, run: _Submitted, left: int, resume: Callable[[Any], Effect], reply: Any
+    ) -> None:
+        if run.left == left:
+            run.left += 1
+            run.rests = False
+            self._step(run, resume, reply)
+
+    def _leave(self, run: _Submitted, effect: Invoke | Sleep | Wait) -> None:
+        go_on = partial(self._go_on, run, run.left, run.steps.send)
+        run.rests = not isinstance(effect, Invoke)
+        if isinstance(effect, Invoke):
+            run.runner.invoke(
+                effect,
+                run.context,
+                run.host,
+                lambda outcome: self._inbox.put(partial(go_on, outcome)),
+            )
+        elif isinstance(effect, Sleep):
+            timer: _Timer = (
+                self._clock.after(effect.seconds),
+                next(self._count),
+                partial(go_on, None),
+            )
+            heapq.heappush(self._timers, timer)
+        elif isinstance(effect, Wait):
+            when_all_done(effect.on, lambda: self._inbox.put(partial(go_on, None)))
+
+
+_coordinator = Coordinator()
+
+
+def coordinator() -> Coordinator:
+    """The coordinator of this process."""
+    return _coordinator
+
+
+def _start_over() -> None:
+    """In a forked child there is no thread, and no run of the parent's to make happen."""
+    global _coordinator
+    _coordinator = Coordinator()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over)

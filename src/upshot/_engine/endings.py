@@ -1,0 +1,89 @@
+"""How runs end: what they are concluded with, and what their callers get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from upshot.exceptions import PausedRun, UnfinishedRun
+from upshot.records import FINAL, FlowRun, Run, StateType, TaskRun, moment
+from upshot.states import State, StateDetails, exception_of
+
+
+class Conclusion(NamedTuple):
+    """The state that a run is going to end in."""
+
+    type: StateType
+    name: str
+    message: str | None
+    data: Any  # the result's document; of a failed run the exception, or states
+
+
+def not_ready(obstacle: str) -> Conclusion:
+    """How a run ends that cannot start."""
+    return Conclusion(StateType.PENDING, "NotReady", obstacle, None)
+
+
+@dataclass(slots=True, eq=False)
+class Ended:
+    """The end of a run, as its caller gets it."""
+
+    run: Run
+    data: Any
+    value: Any = None  # where the caller wants it and the run ended well
+    cache_expiration: float | None = None
+
+    @property
+    def error(self) -> BaseException | None:
+        """What to raise for this run; None if it ended well."""
+        if isinstance(self.data, BaseException):
+            return self.data
+        if self.run.state_type is StateType.COMPLETED:
+            return None
+        if self.run.state_type not in FINAL:
+            said = f": {self.run.message}" if self.run.message else ""
+            if self.run.state_type is StateType.PAUSED:
+                return PausedRun()
+            return UnfinishedRun(f"the run is {self.run.state_name!r}{said}")
+        return exception_of(self.state())
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the run was ended from outside, so that its caller must not go on either."""
+        return self.run.state_type is StateType.CRASHED
+
+    def take_value(self) -> Any:
+        """The value, which this end then holds no longer."""
+        value, self.value = self.value, None
+        return value
+
+    def state(self) -> State[Any]:
+        """The final state."""
+        return state_of(self.run, self.data, self.cache_expiration)
+
+
+def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> State[Any]:
+    """The present state of a run."""
+    last = run.history[-1]
+    expires = None if cache_expiration is None else moment(cache_expiration)
+    if isinstance(run, TaskRun):
+        child = UUID(bytes=run.child_uid) if run.child_uid else None
+        details = StateDetails(
+            flow_run_id=run.flow_run_id,
+            task_run_id=run.id,
+            child_flow_run_id=child,
+            cache_key=run.cache_key,
+            cache_expiration=expires,
+        )
+    else:
+        parent = run.parent_task_run_id if isinstance(run, FlowRun) else None
+        details = StateDetails(flow_run_id=run.id, task_run_id=parent)
+    return State(
+        type=last.type,
+        name=last.name,
+        message=last.message,
+        data=data,
+        timestamp=moment(last.timestamp),
+        state_details=details,
+    )

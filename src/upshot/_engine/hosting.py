@@ -1,0 +1,105 @@
+"""A loop that is open to other threads, for as long as a run lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Protocol
+
+import anyio
+
+from upshot._engine.effects import Host
+from upshot._loops import in_trio, threadsafe_caller
+
+Work = Callable[[], Awaitable[None]]
+Refused = Callable[[BaseException], object]
+
+
+class _Group(Protocol):
+    """Tasks on a loop."""
+
+    def start(self, work: Work) -> None:
+        """Start a task in the present context; on the loop's thread, where no task may run."""
+
+    async def end(self, *, cancel: bool) -> None:
+        """Wait for all tasks."""
+
+
+class Hosting:
+    """Async functions that other threads start beside the run that goes on here.
+
+    They are over before the run is; if the run was interrupted, they are cancelled.
+    """
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._group: _Group | None = None
+
+    async def open(self, tell: Callable[[Host], object]) -> None:
+        """Let others start functions on this loop, and tell how."""
+        if self._group is None:
+            self._call = threadsafe_caller()
+            self._group = await _TrioGroup().begin() if in_trio() else _AsyncioGroup()
+        tell(self.start)
+
+    def start(self, work: Work, refused: Refused) -> None:
+        """Start `work` in the caller's context, from any thread, without waiting for the loop."""
+        try:
+            self._call(partial(copy_context().run, self._begin, work, refused))
+        except RuntimeError as error:  # the loop has ended
+            refused(error)
+
+    def _begin(self, work: Work, refused: Refused) -> None:
+        if self._group is None:
+            refused(RuntimeError("the flow on whose loop this was to run has ended"))
+        else:
+            self._group.start(work)
+
+    async def close(self) -> None:
+        """Wait for what was started, and start nothing more."""
+        group, self._group = self._group, None
+        if group is not None:
+            await group.end(cancel=self.interrupted)
+
+
+class _AsyncioGroup:
+    # anyio's task group starts nothing where no task runs, as in a callback of the loop
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Work) -> None:
+        coroutine: Coroutine[Any, Any, None] = work()  # type: ignore[assignment]
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def end(self, *, cancel: bool) -> None:
+        interrupt: BaseException | None = None
+        while self._tasks:
+            for task in tuple(self._tasks) if cancel else ():
+                task.cancel()
+            try:
+                with anyio.CancelScope(shield=cancel):
+                    await asyncio.wait(self._tasks)
+            except BaseException as error:
+                cancel, interrupt = True, error
+        if interrupt is not None:
+            raise interrupt
+
+
+class _TrioGroup:
+    async def begin(self) -> _TrioGroup:
+        self._manager = sys.modules["trio"].open_nursery()
+        self._nursery = await self._manager.__aenter__()
+        return self
+
+    def start(self, work: Work) -> None:
+        self._nursery.start_soon(work)
+
+    async def end(self, *, cancel: bool) -> None:
+        if cancel:
+            self._nursery.cancel_scope.cancel()
+        await self._manager.__aexit__(None, None, None)

@@ -1,0 +1,223 @@
+"""Submitting runs: to which runner, on which loop, and what is handed out for them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from upshot import _portals
+from upshot._bridge import call_must_block, run_blocking
+from upshot._engine import async_driver, sync_driver
+from upshot._engine.attempts import Ports
+from upshot._engine.coordinator import coordinator
+from upshot._engine.effects import Steps
+from upshot._engine.endings import Ended
+from upshot._engine.task_run import TaskCall, run_task
+from upshot._mapping import Arguments
+from upshot._waiting import Completion, wait_async
+from upshot.context import FlowRunContext
+from upshot.exceptions import InvalidOption
+from upshot.futures import UpshotFuture
+from upshot.records import StateType
+from upshot.task_runners import TaskRunner
+from upshot.task_runners.concurrent import ConcurrentTaskRunner
+
+
+@dataclass(slots=True, eq=False)
+class Prepared:
+    """A run that could start."""
+
+    call: TaskCall
+    ports: Ports
+    flow: FlowRunContext | None
+
+    def steps(self) -> Steps[Ended]:
+        """What it does."""
+        return run_task(self.call, self.ports)
+
+
+def checked_runner(choice: Any) -> TaskRunner:
+    """A task runner, from one, a class of one, or None for the default.
+
+    Raises:
+        InvalidOption: if it is none of these.
+    """
+    if choice is None:
+        return ConcurrentTaskRunner()
+    if isinstance(choice, type) and issubclass(choice, TaskRunner):
+        return choice()
+    if isinstance(choice, TaskRunner):
+        return choice
+    problem = f"must be a TaskRunner, or a class of one; got {choice!r}"
+    raise InvalidOption("task_runner", problem)
+
+
+_outside_of_flows: TaskRunner = ConcurrentTaskRunner()
+
+
+def _start_over() -> None:
+    """In a forked child the runner has no threads."""
+    global _outside_of_flows
+    _outside_of_flows = ConcurrentTaskRunner()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over)
+
+
+def runner_of(flow: FlowRunContext | None) -> TaskRunner:
+    """The runner of a flow run, made when it is first needed; outside of flows, the process's."""
+    if flow is None:
+        return _outside_of_flows
+    if flow.runner is None:
+        # in a worker process, where the flow itself is not, its own threads
+        chosen: TaskRunner | None = getattr(flow.flow, "task_runner", None)
+        flow.runner = ConcurrentTaskRunner() if chosen is None else chosen.duplicate()
+    found: TaskRunner = flow.runner
+    return found
+
+
+def submit(run: Prepared, *, isasync: bool, return_state: bool = False) -> Any:
+    """Start a run; its future, or an awaitable of it where who calls and what is called is async.
+
+    Args:
+        run: what to start.
+        isasync: whether its function is async.
+        return_state: wait for it, and give its final state instead.
+    """
+    runner = runner_of(run.flow)
+    awaitable = isasync and not call_must_block()
+    if awaitable:
+        return _asubmit(run, runner, return_state)
+    if runner.sequential:
+        future = _run_now(run, isasync)
+    else:
+        future = _start(run, runner, asynchronous=False)
+    return future.wait() if return_state else future
+
+
+async def _asubmit(run: Prepared, runner: TaskRunner, return_state: bool) -> Any:
+    if runner.sequential:
+        future = _ended(run, await async_driver.drive(run.steps()), asynchronous=True)
+    else:
+        future = _start(run, runner, asynchronous=True)
+    return await future.await_state() if return_state else future
+
+
+def _run_now(run: Prepared, isasync: bool) -> UpshotFuture[Any]:
+    if isasync:
+        end = run_blocking(partial(async_driver.drive, run.steps()))
+    else:
+        end = sync_driver.drive(run.steps())
+    return _ended(run, end, asynchronous=False)
+
+
+def _ended(run: Prepared, end: Ended, *, asynchronous: bool) -> UpshotFuture[Any]:
+    if end.crashed and end.error is not None:
+        raise end.error
+    completion = Completion(run.call.run.name)
+    completion.set_result(end)
+    return UpshotFuture(run.call.run, completion, asynchronous=asynchronous)
+
+
+def _start(run: Prepared, runner: TaskRunner, *, asynchronous: bool) -> UpshotFuture[Any]:
+    flow, call = run.flow, run.call
+    call.run.enter(StateType.PENDING, "Pending", run.ports.now())
+    host: Any = _portals.start
+    loop_thread = None
+    if asynchronous and flow is not None and flow.loop_thread == threading.get_ident():
+        # from elsewhere not: who calls there may be what the flow's loop is blocked by
+        host, loop_thread = flow.host, flow.loop_thread
+    completion = Completion(call.run.name, call.upstreams or (), loop_thread)
+    if flow is not None:
+        flow.submitted.add(completion)
+        completion.add_done_callback(flow.submitted.discard)
+    coordinator().submit(
+        run.steps(), runner=runner, host=host, context=copy_context(), completion=completion
+    )
+    return UpshotFuture(call.run, completion, asynchronous=asynchronous)
+
+
+def submit_all(
+    start: Callable[[Arguments], Any],
+    calls: Callable[[], Iterable[Arguments]],
+    before: list[UpshotFuture[Any]],
+    *,
+    isasync: bool,
+    return_state: bool,
+    window: int | None,
+) -> Any:
+    """Start a run for each call: a list of futures, or an iterator of results with a `window`.
+
+    Args:
+        start: starts one.
+        calls: gives their arguments, once all runs in `before` have ended.
+        before: what the arguments are made of.
+        isasync: whether the function is async.
+        return_state: give states; without a window, wait for all.
+        window: how many may be ahead of what was taken.
+    """
+    if window is not None and (type(window) is not int or window < 1):
+        raise InvalidOption("window", f"must be an int of 1 or more; got {window!r}")
+    if isasync and not call_must_block():
+        if window is None:
+            return _agather(start, calls, before, return_state)
+        return _awindowed(start, calls, before, window, return_state)
+    if window is not None:
+        return _windowed(start, calls(), window, return_state)
+    futures = [start(call) for call in calls()]
+    return [future.wait() for future in futures] if return_state else futures
+
+
+async def _agather(
+    start: Callable[[Arguments], Any],
+    calls: Callable[[], Iterable[Arguments]],
+    before: list[UpshotFuture[Any]],
+    return_state: bool,
+) -> list[Any]:
+    await wait_async([future.done for future in before])
+    futures = [await start(call) for call in calls()]
+    return [await future.await_state() for future in futures] if return_state else futures
+
+
+def _windowed(
+    start: Callable[[Arguments], Any], calls: Iterable[Arguments], window: int, return_state: bool
+) -> Iterator[Any]:
+    ahead: deque[UpshotFuture[Any]] = deque()
+    for call in calls:
+        ahead.append(start(call))
+        if len(ahead) >= window:
+            yield _taken(ahead.popleft(), return_state)
+    while ahead:
+        yield _taken(ahead.popleft(), return_state)
+
+
+def _taken(future: UpshotFuture[Any], return_state: bool) -> Any:
+    return future.wait() if return_state else future.result()
+
+
+async def _awindowed(
+    start: Callable[[Arguments], Any],
+    calls: Callable[[], Iterable[Arguments]],
+    before: list[UpshotFuture[Any]],
+    window: int,
+    return_state: bool,
+) -> AsyncIterator[Any]:
+    await wait_async([future.done for future in before])
+    ahead: deque[UpshotFuture[Any]] = deque()
+    for call in calls():
+        ahead.append(await start(call))
+        if len(ahead) >= window:
+            yield await _ataken(ahead.popleft(), return_state)
+    while ahead:
+        yield await _ataken(ahead.popleft(), return_state)
+
+
+async def _ataken(future: UpshotFuture[Any], return_state: bool) -> Any:
+    return await (future.await_state() if return_state else future.aresult())

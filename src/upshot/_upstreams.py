@@ -1,0 +1,194 @@
+"""Futures and states among a call's arguments: finding them, and putting their values in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from copy import copy
+from typing import Any
+
+from pydantic import BaseModel
+
+from upshot.annotations import BaseAnnotation, allow_failure
+from upshot.futures import UpshotFuture
+from upshot.states import State
+
+Upstream = UpshotFuture[Any] | State[Any]
+
+# types of which no instance holds a future: collections of nothing else are not looked into
+_PLAIN = frozenset(
+    {bool, bytearray, bytes, complex, float, int, memoryview, range, slice, str, type(None)}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A future or a state among the arguments.
+
+    Attributes:
+        upstream: the future, or the state.
+        may_fail: whether the call takes the exception if its run failed.
+    """
+
+    upstream: Upstream
+    may_fail: bool = False
+
+
+def find(value: Any, found: list[Found]) -> bool:
+    """Add to `found` all futures and states inside of `value`, each as often as it is there.
+
+    Returns:
+        Whether `fill` would give something else than `value`: there are some, or marks.
+
+    Looked into are built-in collections and their subclasses, dataclasses, pydantic models and
+    annotations; all else, arrays and frames among it, is a leaf. What stands in several places,
+    or holds itself, is looked into once.
+    """
+    if type(value) in _PLAIN:
+        return False
+    marked = False
+    pending = [(value, False)]
+    seen: dict[tuple[int, bool], Any] = {}  # with the objects, for an id is theirs while they live
+    while pending:
+        value, may_fail = pending.pop()
+        if isinstance(value, UpshotFuture | State):
+            found.append(Found(value, may_fail))
+            continue
+        parts = _parts(value)
+        if not parts or (id(value), may_fail) in seen:
+            continue
+        seen[id(value), may_fail] = value
+        marked = marked or isinstance(value, BaseAnnotation)
+        may_fail = may_fail or isinstance(value, allow_failure)
+        pending += [(part, may_fail) for part in reversed(parts) if type(part) not in _PLAIN]
+    return marked or bool(found)
+
+
+def _parts(value: Any) -> list[Any]:
+    """What may hold futures inside of `value`, in its order; nothing of a leaf."""
+    kind = type(value)
+    if kind in _PLAIN or isinstance(value, type | UpshotFuture | State):
+        return []
+    if isinstance(value, dict):
+        return [*_rich(value.values()), *_rich(value), *_fields(value)]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [*_rich(value), *_fields(value)]
+    if isinstance(value, BaseAnnotation):
+        return [value.unwrap()]
+    return _fields(value)
+
+
+def _rich(items: Iterable[Any]) -> Iterable[Any]:
+    return () if _PLAIN.issuperset(map(type, items)) else items
+
+
+def _fields(value: Any) -> list[Any]:
+    """What the fields of a dataclass or a model hold."""
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return [getattr(value, name, None) for name in names]
+    if isinstance(value, BaseModel):
+        return [*vars(value).values(), *(value.__pydantic_extra__ or {}).values()]
+    return []
+
+
+def fill(value: Any, data_of: Callable[[Upstream], Any]) -> Any:
+    """`value` with `data_of(x)` in the place of each future or state x, and without marks.
+
+    Collections and objects in which something was replaced are copies of the same type, whose
+    constructors are not called; those without are the same objects.
+    """
+    return _Filling(data_of).of(value) if find(value, []) else value
+
+
+def _is_replaced(value: Any) -> bool:
+    return isinstance(value, UpshotFuture | State | BaseAnnotation)
+
+
+class _Filling:
+    """Puts values in, from the innermost outwards, without recursion."""
+
+    def __init__(self, data_of: Callable[[Upstream], Any]) -> None:
+        self._data_of = data_of
+        self._filled: dict[int, Any] = {}
+        self._alive: list[Any] = []  # an id is its object's while that lives
+
+    def of(self, value: Any) -> Any:
+        order, parents = self._survey(value)
+        # all that something to replace is inside of, however far up
+        changed = {id(item) for item in order if _is_replaced(item)}
+        pending = list(changed)
+        while pending:
+            new = parents.get(pending.pop(), set()) - changed
+            changed |= new
+            pending += new
+        touched = [item for item in order if id(item) in changed]
+        for item in touched:  # first, so that what holds itself can be given its copy
+            if not (_is_replaced(item) or isinstance(item, tuple | frozenset)):
+                self._filled[id(item)] = copy(item)
+        for item in touched:
+            self._fill(item)
+        return self._filled[id(value)]
+
+    def _survey(self, value: Any) -> tuple[list[Any], dict[int, set[int]]]:
+        """All containers and upstreams, each after what it holds, and who holds each of them."""
+        order: list[Any] = []
+        parents: dict[int, set[int]] = {}
+        pending: list[tuple[Any, bool]] = [(value, False)]
+        seen: set[int] = set()
+        while pending:
+            value, left = pending.pop()
+            if left:
+                order.append(value)
+            elif id(value) not in seen:
+                seen.add(id(value))
+                self._alive.append(value)
+                parts = [part for part in _parts(value) if type(part) not in _PLAIN]
+                for part in parts:
+                    self._alive.append(part)
+                    parents.setdefault(id(part), set()).add(id(value))
+                pending += [(value, True), *((part, False) for part in parts)]
+        return order, parents
+
+    def _new(self, value: Any) -> Any:
+        return self._filled.get(id(value), value)
+
+    def _fill(self, value: Any) -> None:
+        """Make the filled `value`, whose parts are filled by now, or are copies that will be."""
+        if isinstance(value, UpshotFuture | State):
+            self._filled[id(value)] = self._data_of(value)
+        elif isinstance(value, BaseAnnotation):
+            self._filled[id(value)] = self._new(value.unwrap())
+        elif isinstance(value, tuple | frozenset):
+            base = tuple if isinstance(value, tuple) else frozenset
+            filled = base.__new__(type(value), map(self._new, value))  # type: ignore[type-var]
+            if hasattr(value, "__dict__"):
+                vars(filled).update(vars(value))
+            self._filled[id(value)] = filled
+            self._fill_fields(value, filled)
+        else:
+            self._fill_in_place(value, self._filled[id(value)])
+
+    def _fill_in_place(self, value: Any, filled: Any) -> None:
+        if isinstance(value, dict):
+            items = [(self._new(key), self._new(item)) for key, item in value.items()]
+            filled.clear()
+            for key, item in items:
+                filled[key] = item
+        elif isinstance(value, list):
+            filled[:] = map(self._new, value)
+        elif isinstance(value, set):
+            filled.clear()
+            filled.update(map(self._new, value))
+        self._fill_fields(value, filled)
+
+    def _fill_fields(self, value: Any, filled: Any) -> None:
+        if dataclasses.is_dataclass(value):
+            for field in dataclasses.fields(value):
+                if hasattr(value, field.name):
+                    item = getattr(value, field.name)
+                    if self._new(item) is not item:
+                        object.__setattr__(filled, field.name, self._new(item))
+        elif isinstance(value, BaseModel):
+            for place in (filled.__dict__, filled.__pydantic_extra__ or {}):
+                place.update({name: self._new(item) for name, item in place.items()})

@@ -1,0 +1,237 @@
+"""Waiting for what other threads do: without holding a slot, and without blocking a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from functools import partial
+from itertools import count
+from typing import Any
+
+import anyio
+
+from upshot._loops import thread_safe
+from upshot.exceptions import WouldBlockLoop
+
+Lend = Callable[[], AbstractContextManager[None]]
+
+
+class _Slot(threading.local):
+    lend: Lend | None = None
+
+
+_slot = _Slot()
+
+
+@contextmanager
+def lendable(lend: Lend) -> Iterator[None]:
+    """Say that this thread holds a slot of a pool, which `lend` gives away for a while."""
+    _slot.lend = lend
+    try:
+        yield
+    finally:
+        _slot.lend = None
+
+
+def lent() -> AbstractContextManager[None]:
+    """Give away this thread's slot, if it has one, for as long as the block waits."""
+    return nullcontext() if _slot.lend is None else _slot.lend()
+
+
+class Completion(Future[Any]):
+    """A run that goes on elsewhere.
+
+    Attributes:
+        name: the run's name.
+        thread: without which it cannot end now: where its function is being called, or whose
+            loop is to call it.
+        given_up: nobody waits for it any more, so it need not go on.
+    """
+
+    def __init__(
+        self, name: str, after: Iterable[Completion] = (), loop_thread: int | None = None
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.thread = loop_thread
+        self.given_up = False
+        self._after = after = [completion for completion in after if not completion.done()]
+        self._awaited: dict[object, Sequence[Completion]] = {}
+        self.set_running_or_notify_cancel()
+        if after:
+            self.add_done_callback(lambda _: after.clear())
+
+    def awaited(self) -> list[Completion]:
+        """The runs that must end before this one can."""
+        found = list(self._after)
+        for more in self._awaited.values():
+            found += more
+        return found
+
+    def needs_loop_of(self, thread: int) -> bool:
+        """Whether this run, or one that it waits for, can end only if that thread goes on."""
+        with _graph:
+            return _stuck([self], thread, None) is not None
+
+
+# guards the two tables of who waits for what; when both may change, in one step with the look at
+# them, the wait that would close a circle is the one that is refused
+_graph = threading.Lock()
+_blocked: dict[int, Sequence[Completion]] = {}
+# the run, or the work for a blocked caller, whose async function goes on here
+_inside: ContextVar[Completion | None] = ContextVar("upshot_inside", default=None)
+
+
+def enter(completion: Completion) -> None:
+    """Say that what goes on in this context from now on is this run."""
+    _inside.set(completion)
+
+
+def given_up() -> BaseException:
+    """What ends a run that was given up."""
+    return asyncio.CancelledError("the flow run that submitted it was interrupted")
+
+
+def is_given_up_here() -> bool:
+    """Whether nobody waits for the run of this context any more."""
+    run = _inside.get()
+    return run is not None and run.given_up
+
+
+def bind_here() -> Callable[[], None]:
+    """Say that the run of this context needs this thread, until what is returned is called."""
+    run = _inside.get()
+    if run is None:
+        return lambda: None
+    before, run.thread = run.thread, threading.get_ident()
+    return partial(setattr, run, "thread", before)
+
+
+def _stuck(
+    completions: Sequence[Completion], thread: int | None, inside: Completion | None
+) -> str | None:
+    """The name of a run that cannot end before this thread, or this run, goes on."""
+    seen: set[Completion] = set()
+    for completion in completions:
+        left = [completion]
+        while left:
+            item = left.pop()
+            if item in seen or item.done():
+                continue
+            seen.add(item)
+            if item is inside or (thread is not None and item.thread == thread):
+                return completion.name
+            left += item.awaited()
+            left += _blocked.get(item.thread or 0, ())
+    return None
+
+
+@contextmanager
+def blocked_by(completions: Sequence[Completion]) -> Iterator[None]:
+    """Block this thread in the block, which waits for these runs; it holds no slot meanwhile.
+
+    Raises:
+        WouldBlockLoop: if one of them could not end while this thread is blocked.
+    """
+    here = threading.get_ident()
+    with _graph:
+        name = _stuck(completions, here, None)
+        if name is not None:
+            raise WouldBlockLoop(name)
+        before = _blocked.get(here, ())  # a signal's handler may wait inside of a wait
+        _blocked[here] = completions
+    try:
+        with lent():
+            yield
+    finally:
+        with _graph:
+            _blocked[here] = before
+            if not before:
+                del _blocked[here]
+
+
+def wait_blocking(completions: Sequence[Completion], timeout: float | None = None) -> bool:
+    """Block until all runs have ended; False if `timeout` seconds are not enough.
+
+    Raises:
+        WouldBlockLoop: if one of them could not end while this thread is blocked.
+    """
+    pending = [completion for completion in completions if not completion.done()]
+    if not pending:
+        return True
+    with blocked_by(pending):
+        return not concurrent.futures.wait(pending, timeout).not_done
+
+
+async def wait_async(completions: Sequence[Completion]) -> None:
+    """Wait until all runs have ended, without blocking the loop.
+
+    Raises:
+        WouldBlockLoop: if one of them waits for what goes on here.
+    """
+    pending = [completion for completion in completions if not completion.done()]
+    if not pending:
+        return
+    done = anyio.Event()
+    with awaiting(pending):
+        when_all_done(pending, thread_safe(done.set))
+        await done.wait()
+
+
+@contextmanager
+def awaiting(completions: Sequence[Completion]) -> Iterator[None]:
+    """Say that the async function that goes on here waits in the block for these runs.
+
+    Raises:
+        WouldBlockLoop: if one of them waits for what goes on here.
+    """
+    inside, token = _inside.get(), object()
+    if inside is None:
+        yield
+        return
+    with _graph:
+        name = _stuck(completions, None, inside)
+        if name is not None:
+            raise WouldBlockLoop(name)
+        inside._awaited[token] = completions
+    try:
+        yield
+    finally:
+        with _graph:
+            del inside._awaited[token]
+
+
+def when_all_done(completions: Sequence[Completion], tell: Callable[[], object]) -> None:
+    """Call `tell` once, from whatever thread, when all runs have ended; now if they have."""
+    left = count(len(completions) - 1, -1)
+    lock = threading.Lock()
+    tells = [tell]  # emptied: a future keeps its callbacks, and with them what they hold
+
+    def one_done(future: Future[Any]) -> None:
+        with lock:
+            last = next(left) == 0
+        if last:
+            tells.pop()()
+
+    if not completions:
+        tell()
+    for completion in completions:
+        completion.add_done_callback(one_done)
+
+
+def _start_over() -> None:
+    """In a forked child nobody else waits, and a lock may be held for ever."""
+    global _graph
+    _graph = threading.Lock()
+    _blocked.clear()
+    _slot.lend = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over)

@@ -1,0 +1,128 @@
+"""Worker processes, for work that keeps a processor busy."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from contextvars import Context
+from functools import partial
+from typing import Any
+
+import cloudpickle
+
+from upshot._engine.effects import Invoke, Outcome, kept
+from upshot._engine.failures import text_of
+from upshot.exceptions import InvalidOption, RunStoreError, UnserializableValue, WorkerDied
+from upshot.settings import Settings, get_current_settings
+from upshot.task_runners._threads import ThreadPool
+from upshot.task_runners._worker import Worker
+from upshot.task_runners.base import Done, TaskRunner
+
+
+class ProcessPoolTaskRunner(TaskRunner):
+    """Calls sync functions in worker processes, and keeps their values there.
+
+    Functions and arguments are pickled on the way, and so are values that are not persisted; of
+    persisted ones only the reference comes back. All rows are written by this process. Async
+    functions are called on the loop of who submitted them. A worker that dies crashes the run
+    whose function it called, and no other; the next call has a new one.
+
+    Args:
+        max_workers: how many processes; by default one for each processor.
+    """
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        if max_workers is not None and (type(max_workers) is not int or max_workers < 1):
+            raise InvalidOption("max_workers", f"must be an int of 1 or more; got {max_workers!r}")
+        self.max_workers = max_workers
+        # each thread of it asks one worker and waits for the answer
+        self._feeders = ThreadPool(max_workers or _processors())
+        self._lock = threading.Lock()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._closed = False
+        self._settings: tuple[Settings, bytes] | None = None
+
+    def options(self) -> dict[str, Any]:
+        """What it was made with."""
+        return {"max_workers": self.max_workers}
+
+    def call(self, effect: Invoke, context: Context, done: Done) -> None:
+        """Call a function in a worker process."""
+        self._feeders.submit(partial(context.run, self._feed, effect, done))
+
+    def keep(self, effect: Invoke, value: Any, context: Context, done: Done) -> None:
+        """Keep a value in a thread of this process."""
+        self._feeders.submit(lambda: done(context.run(kept, effect.keep, value)))
+
+    def close(self) -> None:
+        """End the workers; what they are doing then is broken off."""
+        self._feeders.close()
+        with self._lock:
+            self._closed = True
+            idle, busy = self._idle, list(self._busy)
+            self._idle = []
+        for worker in idle:
+            worker.let_go()
+        for worker in busy:
+            worker.kill()
+        for worker in (*idle, *busy):
+            worker.wait()
+
+    def _feed(self, effect: Invoke, done: Done) -> None:
+        try:
+            outcome = self._outcome(effect)
+        except BaseException as error:
+            outcome = Outcome(error=error, returned=False)
+        done(outcome)
+
+    def _outcome(self, effect: Invoke) -> Outcome:
+        work = self._pickled(effect)
+        worker = self._taken()
+        try:
+            answer = worker.ask(work)
+        except BaseException:
+            with self._lock:
+                self._busy.discard(worker)
+            raise
+        self._give_back(worker)
+        outcome: Outcome = pickle.loads(answer)
+        return outcome
+
+    def _pickled(self, effect: Invoke) -> bytes:
+        try:
+            body = cloudpickle.dumps((effect.call, effect.keep), protocol=5)
+            return pickle.dumps((self._pickled_settings(), body), protocol=5)
+        except RunStoreError:
+            raise
+        except Exception as error:
+            problem = f"it cannot be sent to a worker process: {text_of(error)}"
+            raise UnserializableValue("cloudpickle", "the task or an argument", problem) from error
+
+    def _pickled_settings(self) -> bytes:
+        settings, known = get_current_settings(), self._settings
+        if known is None or known[0] is not settings:
+            known = self._settings = settings, pickle.dumps(settings)
+        return known[1]
+
+    def _taken(self) -> Worker:
+        with self._lock:
+            if self._closed:
+                raise WorkerDied("its flow run has ended")
+            worker = self._idle.pop() if self._idle else Worker()
+            self._busy.add(worker)
+            return worker
+
+    def _give_back(self, worker: Worker) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            if not self._closed:
+                self._idle.append(worker)
+                return
+        worker.let_go()
+
+
+def _processors() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
