@@ -1,11 +1,17 @@
 """What all tests share: which of them may skip, and where the material beside the project lies."""
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and with them all children:
+# what interrupts these must then be undone here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Path(__file__).resolve().parents[1]
 IN_CI = os.environ.get("UPSHOT_CI") == "1"

@@ -87,27 +87,23 @@ class Decorated(Generic[P, R]):
             return self._acall(steps, return_state)
         else:
             end = run_blocking(partial(async_driver.drive, steps))
-        if return_state and not end.crashed:
-            return end.state()
-        error = end.error
+        value, error = _answer(end, return_state)
         if error is None:
-            return end.take_value()
+            return value
         try:
             raise error
         finally:
-            del error, end
+            del error, end  # else the traceback would hold a frame that holds the traceback
 
     async def _acall(self, steps: Steps[Ended], return_state: bool) -> Any:
         end = await async_driver.drive(steps)
-        if return_state and not end.crashed:
-            return end.state()
-        error = end.error
+        value, error = _answer(end, return_state)
         if error is None:
-            return end.take_value()
+            return value
         try:
             raise error
         finally:
-            del error, end
+            del error, end  # else the traceback would hold a frame that holds the traceback
 
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
@@ -127,6 +123,14 @@ class Decorated(Generic[P, R]):
 
     def _with(self, changes: Mapping[str, Any]) -> Self:
         return type(self)(self.fn, **{**self._given, **changes})
+
+
+def _answer(end: Ended, return_state: bool) -> tuple[Any, BaseException | None]:
+    """What a call gives its caller, or raises."""
+    if return_state and not end.crashed:
+        return end.state(), None
+    error = end.error
+    return (end.take_value(), None) if error is None else (None, error)
 
 
 def _at(module: object, path: str) -> Any:

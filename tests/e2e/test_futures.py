@@ -178,3 +178,17 @@ def test_submitted_tasks_overlap() -> None:
         return sorted(future.result() for future in futures)
 
     assert use() == [0, 1]
+
+
+def test_a_failed_submitted_task_fails_no_flow_unless_it_is_returned() -> None:
+    @flow
+    def quiet() -> int:
+        fail.submit()
+        return 1
+
+    @flow
+    def returned() -> Any:
+        return fail.submit(return_state=True)
+
+    assert quiet() == 1
+    assert returned(return_state=True).is_failed()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.submitting import Model, Order, Point, aecho, echo, fail, inputs_of
-from upshot import allow_failure, flow, task, unmapped
+from upshot import allow_failure, task, unmapped
 from upshot.exceptions import ParameterBindError, UnfinishedRun
 from upshot.runstore import open_store
 from upshot.states import Completed, Failed
@@ -242,17 +242,3 @@ def test_an_allowed_failure_excuses_no_other(in_flow: Any) -> None:
     state, other = in_flow(use)
     assert state.name == "NotReady"
     assert str(other) in state.message
-
-
-def test_a_failed_submitted_task_fails_no_flow_unless_it_is_returned() -> None:
-    @flow
-    def quiet() -> int:
-        fail.submit()
-        return 1
-
-    @flow
-    def returned() -> Any:
-        return fail.submit(return_state=True)
-
-    assert quiet() == 1
-    assert returned(return_state=True).is_failed()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
+import socket
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +17,10 @@ from benchmarks.__main__ import _chosen
 from benchmarks.catalogue import BUDGETS, PEERS, ROWS
 from benchmarks.driver import answer
 from benchmarks.environments import PeerFailed, in_brief
+from benchmarks.machine import about, versions
 from benchmarks.session import Session
 from benchmarks.summary import Measured
+from upshot import __version__
 
 BENCHMARKS = Path(session.__file__).parent
 
@@ -129,12 +134,27 @@ def test_every_environment_is_pinned_and_names_no_index() -> None:
         assert (requirements / f"{name}.in").exists()
 
 
+def test_upshot_is_measured_with_all_that_it_needs() -> None:
+    project = tomllib.loads((BENCHMARKS.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    pinned = versions("upshot")
+    needed = {re.split(r"[^\w.-]", need)[0] for need in project["dependencies"]}
+    assert needed <= pinned.keys()
+    assert pinned["upshot"] == __version__
+
+
 def test_budgets_and_rows_name_what_there_is() -> None:
     for budget in BUDGETS:
         assert budget.row in ROWS
         assert budget.against is None or (budget.against[0] in ROWS and budget.against[1] in PEERS)
     assert {row.with_row for row in ROWS.values()} <= {"", *ROWS}
     assert {row.only for row in ROWS.values()} <= {"", *PEERS}
+
+
+def test_what_is_told_of_the_machine_names_neither_host_nor_place() -> None:
+    told = about()
+    assert set(told) >= {"made", "cores", "processor", "memory", "system", "python"}
+    assert socket.gethostname() not in told.values()
+    assert not any("/" in words for words in told.values())
 
 
 def test_rows_are_chosen_by_the_beginnings_of_their_names() -> None:
