@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and with them all children:
+# A shell that starts the tests in the background has them, and all their children, ignore Ctrl-C:
 # what interrupts these must then be undone here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
