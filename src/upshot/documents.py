@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictStr
 
 from upshot import _registry
 from upshot._bridge import in_thread, wants_awaitable
+from upshot._html import facts
 from upshot._models import Dispatched, Model
 from upshot.exceptions import DroppedFromMemory, NotPersisted
 
@@ -152,6 +153,16 @@ class PersistedResult(BaseResult[R]):
     size: int | None = None
     digest: str | None = None
     format: Literal[1] = 1
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "serializer": self.serializer_type,
+            "key": self.storage_key,
+            "place": self.uri,
+            "bytes": self.size,
+            "digest": self.digest,
+        }
+        return facts("Reference", rows)
 
     def _read(self, trust: bool) -> R:
         read: Reader = _registry.load("room", "reader")

@@ -14,6 +14,7 @@ import anyio
 
 from upshot._bridge import wants_awaitable
 from upshot._engine.endings import Ended, state_of
+from upshot._html import facts
 from upshot._loops import thread_safe
 from upshot._waiting import (
     Completion,
@@ -117,6 +118,10 @@ class UpshotFuture(Generic[R]):
             stacklevel=2,
         )
         return True
+
+    def _repr_html_(self) -> str:
+        rows = {"state": self.task_run.state_name, "run": self.task_run.id}
+        return facts(f"Future of {self.name}", rows)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {self.task_run.state_name})"

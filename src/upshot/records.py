@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
+from upshot._html import facts
+
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -94,6 +96,20 @@ class Run:
     def message(self) -> str | None:
         """The message of the present state."""
         return self.history[-1].message if self.history else None
+
+    def _repr_html_(self) -> str:
+        took = None
+        if self.start_time is not None and self.end_time is not None:
+            took = f"{self.end_time - self.start_time:.3f} s"
+        rows = {
+            "state": self.state_name,
+            "message": self.message,
+            "started": self.start_time and moment(self.start_time),
+            "took": took,
+            "attempts": self.run_count,
+            "id": self.id,
+        }
+        return facts(f"{self.kind.capitalize()} {self.name}", rows)
 
     def enter(self, type: StateType, name: str, at: float, message: str | None = None) -> None:
         """Go to the next state."""

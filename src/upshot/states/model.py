@@ -38,7 +38,7 @@ from upshot.exceptions import (
 )
 from upshot.records import FINAL, StateType, moment, new_id
 from upshot.settings import get_current_settings
-from upshot.states.details import StateDetails
+from upshot.states.details import Shown, StateDetails
 
 R = TypeVar("R")
 
@@ -49,7 +49,7 @@ _ENDED_BADLY: dict[StateType, type[UpshotError]] = {
 }
 
 
-class State(Model, Generic[R]):
+class State(Shown, Model, Generic[R]):
     """Where a run stands: a type, a name for it, and, once it has ended, its result.
 
     Attributes:
