@@ -8,6 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
+import upshot
 from tests._uv import uv
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -98,3 +99,11 @@ def test_the_wheel_runs_without_the_source_tree(wheel: Path, tmp_path: Path) -> 
     assert result == "PersistedResult {'doubled': 42}"
     assert Path(where).is_relative_to(venv)
     assert plugin == "upshot.testing.plugin"
+    told = subprocess.run(
+        [venv / "bin" / "upshot", "version"],
+        env={**os.environ, "UPSHOT_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert upshot.__version__ in told.stdout
