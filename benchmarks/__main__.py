@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.catalogue import PEERS, ROWS
 from benchmarks.charts import charts
-from benchmarks.environments import BUILD, ROOT
+from benchmarks.environments import BUILD, ROOT, alone
 from benchmarks.machine import about, load, versions
 from benchmarks.session import Session
 from benchmarks.summary import Measured
@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         known = {name: _version(name) for name in peers}
         measured = Measured(about(), known, [r for r in ROWS if r in rows], options.rounds)
-        Session(measured, options.cap).run()
+        with alone():
+            Session(measured, options.cap).run()
         measured.about["load after"] = load()
     folder = ROOT / "docs" / "figures" if options.docs else BUILD
     write(measured, folder)

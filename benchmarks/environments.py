@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -16,6 +19,18 @@ UV = Path(sys.executable).with_name("uv")
 
 class PeerFailed(Exception):
     """A peer could not be installed, or could not do what it was asked to."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let no other run of the command go on in the block: both would use the same folders."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with open(BUILD / ".lock", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("another run of this command is at work here")
+        yield
 
 
 def python_of(environment: str) -> Path:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import session
+from benchmarks import environments, session
 from benchmarks.__main__ import _chosen
 from benchmarks.catalogue import BUDGETS, PEERS, ROWS
 from benchmarks.driver import answer
-from benchmarks.environments import PeerFailed, in_brief
+from benchmarks.environments import PeerFailed, alone, in_brief
 from benchmarks.machine import about, versions
 from benchmarks.session import Session
 from benchmarks.summary import Measured
@@ -148,6 +148,14 @@ def test_budgets_and_rows_name_what_there_is() -> None:
         assert budget.against is None or (budget.against[0] in ROWS and budget.against[1] in PEERS)
     assert {row.with_row for row in ROWS.values()} <= {"", *ROWS}
     assert {row.only for row in ROWS.values()} <= {"", *PEERS}
+
+
+def test_two_runs_do_not_go_on_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(environments, "BUILD", tmp_path)
+    with alone(), pytest.raises(SystemExit, match="another run"), alone():
+        pass
+    with alone():
+        pass
 
 
 def test_what_is_told_of_the_machine_names_neither_host_nor_place() -> None:
