@@ -15,13 +15,13 @@ from upshot._bridge import caller_is_async
 from upshot._engine.conclusions import conclude
 from upshot._engine.coordinator import coordinator
 from upshot._engine.endings import Conclusion
+from upshot._future import UpshotFuture
 from upshot._parameters import bind
 from upshot._upstreams import Found, Upstream, fill, find
 from upshot._waiting import Completion
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
 from upshot.exceptions import PausedRun, UnfinishedRun
-from upshot.futures import UpshotFuture
 from upshot.records import moment
 from upshot.results import Runtime
 from upshot.runstore import RunStore, open_store
@@ -224,7 +224,7 @@ def state_of(upstream: Upstream) -> State[Any]:
 def run_id(upstream: Upstream) -> Any:
     """The identity of the run behind a future or a state; None if it has none."""
     if isinstance(upstream, UpshotFuture):
-        return upstream.task_run.id
+        return upstream.task_run and upstream.task_run.id
     details = upstream.state_details
     return details.task_run_id or details.flow_run_id
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from upshot._body import state_of
+from upshot._future import UpshotFuture
 from upshot._waiting import wait_blocking
 from upshot.annotations import BaseAnnotation, unmapped
 from upshot.exceptions import (
@@ -14,7 +15,6 @@ from upshot.exceptions import (
     MappingMissingIterable,
     ParameterBindError,
 )
-from upshot.futures import UpshotFuture
 from upshot.states import State
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]

@@ -19,11 +19,11 @@ from upshot._engine.coordinator import coordinator
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall, run_task
+from upshot._future import UpshotFuture
 from upshot._mapping import Arguments
 from upshot._waiting import Completion, wait_async
 from upshot.context import FlowRunContext
 from upshot.exceptions import InvalidOption
-from upshot.futures import UpshotFuture
 from upshot.records import StateType
 from upshot.task_runners import TaskRunner
 from upshot.task_runners.concurrent import ConcurrentTaskRunner
@@ -96,7 +96,7 @@ def submit(run: Prepared, *, isasync: bool, return_state: bool = False) -> Any:
     if awaitable:
         return _asubmit(run, runner, return_state)
     if runner.sequential:
-        future = _run_now(run, isasync)
+        future = _run_now(run, runner, isasync)
     else:
         future = _start(run, runner, asynchronous=False)
     return future.wait() if return_state else future
@@ -104,26 +104,29 @@ def submit(run: Prepared, *, isasync: bool, return_state: bool = False) -> Any:
 
 async def _asubmit(run: Prepared, runner: TaskRunner, return_state: bool) -> Any:
     if runner.sequential:
-        future = _ended(run, await async_driver.drive(run.steps()), asynchronous=True)
+        end = await async_driver.drive(run.steps())
+        future = _ended(run, runner, end, asynchronous=True)
     else:
         future = _start(run, runner, asynchronous=True)
     return await future.await_state() if return_state else future
 
 
-def _run_now(run: Prepared, isasync: bool) -> UpshotFuture[Any]:
+def _run_now(run: Prepared, runner: TaskRunner, isasync: bool) -> UpshotFuture[Any]:
     if isasync:
         end = run_blocking(partial(async_driver.drive, run.steps()))
     else:
         end = sync_driver.drive(run.steps())
-    return _ended(run, end, asynchronous=False)
+    return _ended(run, runner, end, asynchronous=False)
 
 
-def _ended(run: Prepared, end: Ended, *, asynchronous: bool) -> UpshotFuture[Any]:
+def _ended(
+    run: Prepared, runner: TaskRunner, end: Ended, *, asynchronous: bool
+) -> UpshotFuture[Any]:
     if end.crashed and end.error is not None:
         raise end.error
     completion = Completion(run.call.run.name)
     completion.set_result(end)
-    return UpshotFuture(run.call.run, completion, asynchronous=asynchronous)
+    return UpshotFuture.of(run.call.run, completion, runner, asynchronous=asynchronous)
 
 
 def _start(run: Prepared, runner: TaskRunner, *, asynchronous: bool) -> UpshotFuture[Any]:
@@ -141,7 +144,7 @@ def _start(run: Prepared, runner: TaskRunner, *, asynchronous: bool) -> UpshotFu
     coordinator().submit(
         run.steps(), runner=runner, host=host, context=copy_context(), completion=completion
     )
-    return UpshotFuture(call.run, completion, asynchronous=asynchronous)
+    return UpshotFuture.of(call.run, completion, runner, asynchronous=asynchronous)
 
 
 def submit_all(

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from upshot._future import UpshotFuture
 from upshot.annotations import BaseAnnotation, allow_failure
-from upshot.futures import UpshotFuture
 from upshot.states import State
 
 Upstream = UpshotFuture[Any] | State[Any]
@@ -98,25 +98,30 @@ def fill(value: Any, data_of: Callable[[Upstream], Any]) -> Any:
     Collections and objects in which something was replaced are copies of the same type, whose
     constructors are not called; those without are the same objects.
     """
-    return _Filling(data_of).of(value) if find(value, []) else value
+    return Filling(data_of).of(value) if find(value, []) else value
 
 
-def _is_replaced(value: Any) -> bool:
-    return isinstance(value, UpshotFuture | State | BaseAnnotation)
-
-
-class _Filling:
+class Filling:
     """Puts values in, from the innermost outwards, without recursion."""
 
-    def __init__(self, data_of: Callable[[Upstream], Any]) -> None:
+    def __init__(self, data_of: Callable[[Any], Any]) -> None:
         self._data_of = data_of
         self._filled: dict[int, Any] = {}
         self._alive: list[Any] = []  # an id is its object's while that lives
 
+    @classmethod
+    def parts_of(cls, value: Any) -> list[Any]:
+        """`value`, and all that is inside of it, however deep."""
+        return cls(lambda _: None)._survey(value)[0]
+
+    def _replaces(self, value: Any) -> bool:
+        """Whether something else is put in the place of this."""
+        return isinstance(value, UpshotFuture | State | BaseAnnotation)
+
     def of(self, value: Any) -> Any:
         order, parents = self._survey(value)
         # all that something to replace is inside of, however far up
-        changed = {id(item) for item in order if _is_replaced(item)}
+        changed = {id(item) for item in order if self._replaces(item)}
         pending = list(changed)
         while pending:
             new = parents.get(pending.pop(), set()) - changed
@@ -124,11 +129,11 @@ class _Filling:
             pending += new
         touched = [item for item in order if id(item) in changed]
         for item in touched:  # first, so that what holds itself can be given its copy
-            if not (_is_replaced(item) or isinstance(item, tuple | frozenset)):
+            if not (self._replaces(item) or isinstance(item, tuple | frozenset)):
                 self._filled[id(item)] = copy(item)
         for item in touched:
             self._fill(item)
-        return self._filled[id(value)]
+        return self._filled.get(id(value), value)
 
     def _survey(self, value: Any) -> tuple[list[Any], dict[int, set[int]]]:
         """All containers and upstreams, each after what it holds, and who holds each of them."""

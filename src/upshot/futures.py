@@ -1,10 +1,9 @@
-"""Futures: what is handed out for a run that was submitted."""
+"""Futures: what is handed out for runs that were submitted, and ways to wait for several."""
 
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
@@ -12,122 +11,70 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from upshot._bridge import wants_awaitable
-from upshot._engine.endings import Ended, state_of
-from upshot._html import facts
+from upshot._future import Async, Sync, UpshotFuture
 from upshot._loops import thread_safe
-from upshot._waiting import (
-    Completion,
-    awaiting,
-    blocked_by,
-    wait_async,
-    wait_blocking,
-)
-from upshot.records import TaskRun
-from upshot.states import Pending, State
+from upshot._upstreams import Filling
+from upshot._waiting import Completion, awaiting, blocked_by
+from upshot.annotations import BaseAnnotation
 
 R = TypeVar("R")
+A = TypeVar("A", bound=bool)
 
 
-class UpshotFuture(Generic[R]):
-    """A run that was submitted.
+async def resolve_futures_to_data(expr: Any, raise_on_failure: bool = True) -> Any:
+    """`expr` with the value of its run in the place of each future, once all of them have ended.
 
-    Attributes:
-        task_run: its record, which changes while it runs.
-        asynchronous: whether `wait` and `result` are to be awaited.
+    Looked into are built-in collections, keys of dictionaries too, dataclasses and pydantic
+    models; those with futures in them are copies of the same type. An iterator is run through for
+    the futures that it gives, and an empty list is in its place.
+
+    Args:
+        expr: anything.
+        raise_on_failure: raise what a failed run raised; False has it in the future's place.
     """
-
-    def __init__(self, task_run: TaskRun, done: Completion, *, asynchronous: bool) -> None:
-        self.task_run = task_run
-        self.asynchronous = asynchronous
-        self.done = done
-
-    @property
-    def name(self) -> str:
-        """The run's name."""
-        return self.task_run.name
-
-    def wait(self, timeout: float | None = None) -> Any:
-        """Wait for the run to end.
-
-        Args:
-            timeout: seconds to wait at the most.
-
-        Returns:
-            The final state; None if the run has not ended in time. An awaitable of it for async
-            callers of an async task.
-
-        Raises:
-            WouldBlockLoop: if the run needs the very loop that waiting would block.
-        """
-        if self.asynchronous and wants_awaitable():
-            return self.await_state(timeout)
-        return self.state() if wait_blocking([self.done], timeout) else None
-
-    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:
-        """What the run returned, once it has ended.
-
-        Args:
-            timeout: seconds to wait at the most.
-            raise_on_failure: raise what a failed run raised; False returns it instead.
-
-        Returns:
-            The value; an awaitable of it for async callers of an async task.
-
-        Raises:
-            TimeoutError: if the run has not ended in time.
-            MissingResult: if the value cannot be had; a subclass names the cause.
-            WouldBlockLoop: if the run needs the very loop that waiting would block.
-        """
-        if self.asynchronous and wants_awaitable():
-            return self.aresult(timeout, raise_on_failure)
-        if not wait_blocking([self.done], timeout):
-            raise TimeoutError(f"{self.name!r} has not ended within {timeout} seconds")
-        value, error = self.state().outcome(raise_on_failure)
-        if error is not None:
-            raise error
-        return value
-
-    async def await_state(self, timeout: float | None = None) -> State[R] | None:
-        """As `wait` for sync callers, to be awaited: the same meaning wherever it is called."""
-        with anyio.move_on_after(timeout):
-            await wait_async([self.done])
-        return self.state() if self.done.done() else None
-
-    async def aresult(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
-        """As `result` for sync callers, to be awaited: the same meaning wherever it is called."""
-        state = await self.await_state(timeout)
-        if state is None:
-            raise TimeoutError(f"{self.name!r} has not ended within {timeout} seconds")
-        value: R = await state.aresult(raise_on_failure)
-        return value
-
-    def state(self) -> State[R]:
-        """The state that the run is in now."""
-        if self.done.done():
-            end: Ended = self.done.result()
-            return end.state()
-        if not self.task_run.history:  # its first step has not been taken
-            return Pending()
-        return state_of(self.task_run, None)
-
-    def __bool__(self) -> bool:
-        warnings.warn(
-            "An 'UpshotFuture' from a task call was cast to a boolean; did you mean to look at its"
-            " result? Say `.result()` or `.aresult()`.",
-            stacklevel=2,
-        )
-        return True
-
-    def _repr_html_(self) -> str:
-        rows = {"state": self.task_run.state_name, "run": self.task_run.id}
-        return facts(f"Future of {self.name}", rows)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r}, {self.task_run.state_name})"
+    return await _resolved(expr, lambda future: future.aresult(raise_on_failure=raise_on_failure))
 
 
-class as_completed(Generic[R]):
+async def resolve_futures_to_states(expr: Any) -> Any:
+    """`expr` with the final state of its run in the place of each future; as for their data."""
+    return await _resolved(expr, lambda future: future.await_state())
+
+
+async def _resolved(expr: Any, of: Callable[[UpshotFuture[Any, Any]], Awaitable[Any]]) -> Any:
+    futures: dict[int, UpshotFuture[Any, Any]] = {}
+    pending = [expr]
+    while pending:
+        for part in Filling.parts_of(pending.pop()):
+            if isinstance(part, UpshotFuture):
+                futures[id(part)] = part
+            elif isinstance(part, Iterator):
+                pending.append(list(part))
+    found = {key: await of(future) for key, future in futures.items()}
+    return _Resolving(lambda future: found[id(future)]).of(expr)
+
+
+class _Resolving(Filling):
+    """As for the arguments of a call, but states and annotations stay what they are."""
+
+    def _replaces(self, value: Any) -> bool:
+        return isinstance(value, UpshotFuture | Iterator)
+
+    def _fill(self, value: Any) -> None:
+        if isinstance(value, Iterator):
+            self._filled[id(value)] = []
+        elif isinstance(value, BaseAnnotation):
+            self._filled[id(value)] = value.rewrap(self._new(value.unwrap()))
+        else:
+            super()._fill(value)
+
+
+def call_repr(__fn: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """A call as one would write it."""
+    given = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
+    return f"{__fn.__name__}({', '.join(given)})"
+
+
+class as_completed(Generic[R, A]):
     """The futures in the order in which their runs end, each as soon as its run has ended.
 
     To be iterated over with `for`, which blocks until the next run ends, or with `async for`.
@@ -141,7 +88,7 @@ class as_completed(Generic[R]):
         WouldBlockLoop: from a blocking one, if a run needs the very loop that it would block.
     """
 
-    def __init__(self, futures: Iterable[UpshotFuture[R]], timeout: float | None = None) -> None:
+    def __init__(self, futures: Iterable[UpshotFuture[R, A]], timeout: float | None = None) -> None:
         self._timeout = timeout
         self._until = None if timeout is None else time.monotonic() + timeout
         self._left = {future.done: future for future in futures}
@@ -157,10 +104,10 @@ class as_completed(Generic[R]):
         if tell is not None:
             tell()
 
-    def __iter__(self) -> Iterator[UpshotFuture[R]]:
+    def __iter__(self) -> Iterator[UpshotFuture[R, A]]:
         return self
 
-    def __next__(self) -> UpshotFuture[R]:
+    def __next__(self) -> UpshotFuture[R, A]:
         if not self._left:
             raise StopIteration
         with suppress(Empty):
@@ -169,10 +116,10 @@ class as_completed(Generic[R]):
             return self._left.pop(self._ended.get(timeout=self._seconds()))
         raise self._late()
 
-    def __aiter__(self) -> AsyncIterator[UpshotFuture[R]]:
+    def __aiter__(self) -> AsyncIterator[UpshotFuture[R, A]]:
         return self
 
-    async def __anext__(self) -> UpshotFuture[R]:
+    async def __anext__(self) -> UpshotFuture[R, A]:
         if not self._left:
             raise StopAsyncIteration
         with suppress(Empty):
@@ -197,6 +144,17 @@ class as_completed(Generic[R]):
         return TimeoutError(f"{len(self._left)} runs have not ended within {self._timeout} seconds")
 
 
-def _latest(future: UpshotFuture[Any]) -> float:
+def _latest(future: UpshotFuture[Any, Any]) -> float:
     history = future.task_run.history
     return history[-1].timestamp if history else inf
+
+
+__all__ = [
+    "Async",
+    "Sync",
+    "UpshotFuture",
+    "as_completed",
+    "call_repr",
+    "resolve_futures_to_data",
+    "resolve_futures_to_states",
+]
