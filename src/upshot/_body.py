@@ -13,7 +13,6 @@ import orjson
 
 from upshot._bridge import caller_is_async
 from upshot._engine.conclusions import conclude
-from upshot._engine.coordinator import coordinator
 from upshot._engine.endings import Conclusion
 from upshot._future import UpshotFuture
 from upshot._parameters import bind
@@ -135,8 +134,7 @@ class TaskBody:
         self.args = fill(self.args, _data_of)
         self.kwargs = fill(self.kwargs, _data_of)
         self.upstreams = []
-        name = self.context.task.name
-        self.context.parameters = bind(signature, name, self.args, self.kwargs)
+        self.context.parameters = bind(signature, self.fn, self.args, self.kwargs)
 
 
 class _WorkerBody(TaskBody):
@@ -164,56 +162,6 @@ class _WorkerBody(TaskBody):
         finally:
             if self.flow is not None:
                 self.flow.end_nested()
-
-
-@dataclass(slots=True, eq=False)
-class FlowBody:
-    """One call of a flow's function."""
-
-    fn: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    context: FlowRunContext
-
-    def call(self) -> Any:
-        """Call the function."""
-        self.context.start_attempt()
-        with entered(self._variables(is_async=False)):
-            return self.fn(*self.args, **self.kwargs)
-
-    async def acall(self) -> Any:
-        """Call the function, if it is async."""
-        self.context.start_attempt()
-        with entered(self._variables(is_async=True)):
-            return await self.fn(*self.args, **self.kwargs)
-
-    def _variables(self, *, is_async: bool) -> Mapping[ContextVar[Any], Any]:
-        return {
-            FlowRunContext.current: self.context,
-            TaskRunContext.current: None,
-            caller_is_async: is_async,
-        }
-
-    def keep(self, value: Any) -> Conclusion:
-        """The conclusion of a run that returned `value`, with the value where it is to be."""
-        return conclude(value, self._document_of, self.context.made)
-
-    def _document_of(self, value: Any) -> BaseResult[Any]:
-        context = self.context
-        return context.result_factory.create(
-            value,
-            at=moment(time.time()),
-            store=context.store,
-            runtime=Runtime(context.parameters, context.flow_run),
-        )
-
-    def release(self) -> None:
-        """Let go of what only the run needed."""
-        left = self.context.unfinished()
-        if left:  # it was interrupted, else it would have waited for them
-            coordinator().give_up(left)
-        if self.context.runner is not None:
-            self.context.runner.close()
 
 
 def state_of(upstream: Upstream) -> State[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial, update_wrapper
 from inspect import getdoc
 from operator import attrgetter
+from types import FunctionType, MethodType
 from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from upshot import _options
@@ -14,6 +15,8 @@ from upshot._bridge import call_must_block, run_blocking
 from upshot._engine import async_driver, sync_driver
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
+from upshot._hooks import Hook, checked_hooks
+from upshot._option_types import UNSET_BY_NONE
 from upshot._parameters import signature_of
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
@@ -37,6 +40,7 @@ class Decorated(Generic[P, R]):
     cache_result_in_memory: bool
 
     options: frozenset[str] = frozenset()
+    changes: frozenset[str] = frozenset()  # those that `with_options` takes
 
     def __init__(self, fn: Callable[P, R], options: Mapping[str, Any]) -> None:
         _options.check_function(self.kind, fn)
@@ -54,13 +58,24 @@ class Decorated(Generic[P, R]):
         self.isasync = fn.isasync if isinstance(fn, Decorated) else _options.is_async(fn)
         self._signature = signature_of(fn, self.name)
         self._retries = _options.checked_retries(given("retries"))
+        self.retry_delay_seconds: Any = given("retry_delay_seconds") or 0
         self.retry_delays = _options.delays(given("retry_delay_seconds"))
+        self.timeout_seconds = _options.checked_timeout(given("timeout_seconds"))
         self.persist_result = _options.checked_flag("persist_result", given("persist_result"))
         self.result_storage = _options.checked_storage(given("result_storage"))
         self.result_serializer = _options.checked_serializer(given("result_serializer"))
         self.cache_result_in_memory = _options.checked_switch(
             "cache_result_in_memory", options.get("cache_result_in_memory", True)
         )
+        self.log_prints = _options.checked_flag("log_prints", given("log_prints"))
+        self.on_completion = self._hooks("on_completion")
+        self.on_failure = self._hooks("on_failure")
+
+    def _hooks(self, option: str) -> list[Hook] | None:
+        hooks = checked_hooks(self.kind, option, self._given.get(option))
+        if hooks is not None:
+            self._given[option] = hooks  # what was given can perhaps be gone through only once
+        return hooks
 
     @property
     def retries(self) -> int:
@@ -69,6 +84,10 @@ class Decorated(Generic[P, R]):
             return self._retries
         settings = get_current_settings()
         return int(getattr(settings, f"{self.kind}_default_retries"))
+
+    @retries.setter
+    def retries(self, value: int | None) -> None:
+        self._retries = _options.checked_retries(value)
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -95,6 +114,10 @@ class Decorated(Generic[P, R]):
         finally:
             del error, end  # else the traceback would hold a frame that holds the traceback
 
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        """Call with `return_state=True`."""
+        return self(*args, return_state=True, **kwargs)
+
     async def _acall(self, steps: Steps[Ended], return_state: bool) -> Any:
         end = await async_driver.drive(steps)
         value, error = _answer(end, return_state)
@@ -111,6 +134,16 @@ class Decorated(Generic[P, R]):
         """What a call of the function does, step by step; nothing is done yet."""
         raise TypeError(f"{type(self).__name__} is neither a flow nor a task")
 
+    def _bound_to(self, instance: object) -> Self:
+        """The same for a method of an instance; this one itself if it is made of no function."""
+        if not isinstance(self.fn, FunctionType):
+            return self
+        bound: Self = object.__new__(type(self))
+        method: Any = MethodType(self.fn, instance)
+        vars(bound).update(vars(self), fn=method, __wrapped__=method)
+        bound._signature = signature_of(method, self.name)
+        return bound
+
     def __reduce__(self) -> Any:
         # by name where the name leads here, so that a worker process need not be sent the function
         module, path = self.__module__, getattr(self, "__qualname__", "")
@@ -122,7 +155,13 @@ class Decorated(Generic[P, R]):
         return _remade, (type(self), self.fn, self._given)
 
     def _with(self, changes: Mapping[str, Any]) -> Self:
-        return type(self)(self.fn, **{**self._given, **changes})
+        _options.check_known(self.kind, changes, self.changes)
+        said = {
+            name: value
+            for name, value in changes.items()
+            if value is not None or name in UNSET_BY_NONE
+        }
+        return type(self)(self.fn, **{**self._given, **said})
 
 
 def _answer(end: Ended, return_state: bool) -> tuple[Any, BaseException | None]:

@@ -13,7 +13,12 @@ import xxhash
 
 from upshot import _registry
 from upshot._keys import check_template
-from upshot.exceptions import InvalidOption, UnknownPlugin, did_you_mean
+from upshot.exceptions import (
+    InvalidNameError,
+    InvalidOption,
+    UnknownPlugin,
+    did_you_mean,
+)
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
 
@@ -25,6 +30,9 @@ class _NotGiven:
 
 # in the place of an option that was left out, where None is an answer of its own
 NOT_GIVEN: Any = _NotGiven()
+
+# what a flow's name must not have: it stands in addresses and in file names
+NOT_IN_NAMES = "/%&><"
 
 LONGEST_DELAY = 10**9  # seconds; what sleeps takes no infinity
 
@@ -46,6 +54,14 @@ def check_name(kind: str, name: object) -> None:
         raise InvalidOption("name", problem + hint)
     if not name:
         raise InvalidOption("name", "is empty; leave it out for the function's name")
+
+
+def check_characters(name: str) -> None:
+    """Refuse a name that cannot stand in an address."""
+    for character in NOT_IN_NAMES:
+        if character in name:
+            problem = f"{name!r} contains an invalid character, {character!r}; leave out all of"
+            raise InvalidNameError("name", f"{problem} {' '.join(NOT_IN_NAMES)}")
 
 
 def check_known(kind: str, options: Iterable[str], known: Collection[str]) -> None:
@@ -81,6 +97,14 @@ def checked_retries(value: Any) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         return value
     raise InvalidOption("retries", f"must be an int of 0 or more; got {value!r}")
+
+
+def checked_timeout(value: Any) -> float | None:
+    """Seconds, or None for as long as it takes, which is also what 0 says."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (number and 0 <= value <= LONGEST_DELAY):
+        return float(value) if value else None
+    raise InvalidOption("timeout_seconds", f"must be seconds, 0 or more; got {value!r}")
 
 
 def delays(value: object) -> tuple[float, ...]:

@@ -42,9 +42,12 @@ def signature_of(function: Callable[..., Any], name: str) -> inspect.Signature:
 
 
 def bind(
-    signature: inspect.Signature, name: str, args: Iterable[Any], kwargs: Mapping[str, Any]
+    signature: inspect.Signature,
+    fn: Callable[..., Any],
+    args: Iterable[Any],
+    kwargs: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The parameters of a call by name, defaults included, in the signature's order.
+    """The parameters of a call of `fn` by name, defaults included, in the signature's order.
 
     Raises:
         ParameterBindError: if the arguments do not fit.
@@ -52,9 +55,17 @@ def bind(
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise ParameterBindError(name, str(error)) from None
+        raise ParameterBindError.from_bind_failure(fn, error, args, kwargs) from None
     bound.apply_defaults()
     return bound.arguments
+
+
+def arguments_of(
+    signature: inspect.Signature, parameters: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call with these parameters."""
+    bound = inspect.BoundArguments(signature, dict(parameters))
+    return bound.args, bound.kwargs
 
 
 def describe(parameters: Mapping[str, Any]) -> str:

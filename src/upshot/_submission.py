@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import deque
@@ -27,6 +28,8 @@ from upshot.exceptions import InvalidOption
 from upshot.records import StateType
 from upshot.task_runners import TaskRunner
 from upshot.task_runners.concurrent import ConcurrentTaskRunner
+
+_log = logging.getLogger("upshot.task_runners")
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +61,19 @@ def checked_runner(choice: Any) -> TaskRunner:
     raise InvalidOption("task_runner", problem)
 
 
+def duplicate_of(runner: TaskRunner) -> TaskRunner:
+    """A runner of its own for a flow run; one that cannot be duplicated serves all of them."""
+    twin: Any = runner.duplicate()
+    if twin is not NotImplemented:
+        return twin  # type: ignore[no-any-return]
+    _log.warning(
+        "Task runner %r does not implement the `duplicate` method and will fail if used for"
+        " concurrent execution of the same flow.",
+        type(runner).__name__,
+    )
+    return runner
+
+
 _outside_of_flows: TaskRunner = ConcurrentTaskRunner()
 
 
@@ -78,7 +94,7 @@ def runner_of(flow: FlowRunContext | None) -> TaskRunner:
     if flow.runner is None:
         # in a worker process, where the flow itself is not, its own threads
         chosen: TaskRunner | None = getattr(flow.flow, "task_runner", None)
-        flow.runner = ConcurrentTaskRunner() if chosen is None else chosen.duplicate()
+        flow.runner = ConcurrentTaskRunner() if chosen is None else duplicate_of(chosen)
     found: TaskRunner = flow.runner
     return found
 

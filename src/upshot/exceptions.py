@@ -5,8 +5,12 @@
     UpshotError
     ├── InvalidSettings (ValueError)         a setting's name or value is wrong
     ├── InvalidOption (TypeError)            an option of @flow or @task has the wrong type
+    │   └── InvalidOptionValue (ValueError)  it has the right type, and a value that cannot be
+    │       └── InvalidNameError             a name has a character that names must not have
     ├── ReservedArgumentError (TypeError)    a parameter has a name that upshot keeps for itself
     ├── ParameterBindError (TypeError)       a call does not fit the function's signature
+    ├── ParameterTypeError                   a flow's parameters do not fit their annotations
+    ├── SignatureMismatchError (TypeError)   parameters have names that the function does not know
     ├── UnknownPlugin (LookupError)          no serializer, storage, … has that name
     ├── PluginConflict (ValueError)          two classes claim one name
     ├── MissingContextError (RuntimeError)   asked for the current run outside of one
@@ -41,8 +45,10 @@ text is made when it is asked for, and says what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any, Self
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -73,14 +79,28 @@ class InvalidSettings(UpshotError, ValueError):
 
 
 class InvalidOption(UpshotError, TypeError):
-    """An option of ``@flow`` or ``@task`` has a value that it cannot take."""
+    """An option of ``@flow`` or ``@task`` cannot be what was given.
+
+    Args:
+        option: its name.
+        problem: what is wrong; a whole sentence, which says itself what it is about, stands alone.
+    """
 
     def __init__(self, option: str, problem: str) -> None:
         super().__init__(option, problem)
         self.option, self.problem = option, problem
 
     def __str__(self) -> str:
-        return f"{self.option!r}: {self.problem}"
+        sentence = self.problem[:1].isupper() or self.problem.startswith("`")
+        return self.problem if sentence else f"{self.option!r}: {self.problem}"
+
+
+class InvalidOptionValue(InvalidOption, ValueError):
+    """An option of ``@flow`` or ``@task`` has the right type, and a value that cannot be."""
+
+
+class InvalidNameError(InvalidOptionValue):
+    """A name has a character that names must not have."""
 
 
 class ReservedArgumentError(UpshotError, TypeError):
@@ -96,14 +116,103 @@ class ReservedArgumentError(UpshotError, TypeError):
 
 
 class ParameterBindError(UpshotError, TypeError):
-    """A call's arguments do not fit the function's signature; nothing was run."""
+    """A call's arguments do not fit the function's signature.
 
-    def __init__(self, function: str, problem: str) -> None:
-        super().__init__(function, problem)
-        self.function, self.problem = function, problem
+    Args:
+        function: its name.
+        problem: what Python says.
+        signature: its parameters, where known.
+        received: the arguments that were given by position, as text.
+        names: the names of those that were given by name.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        problem: str,
+        signature: str | None = None,
+        received: str = "()",
+        names: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(function, problem, signature, received, names)
+        self.function, self.problem, self.signature = function, problem, signature
+        self.received, self.names = received, names
+
+    @classmethod
+    def from_bind_failure(
+        cls,
+        fn: Callable[..., Any],
+        exc: TypeError,
+        args: Iterable[Any],
+        kwargs: Mapping[str, Any],
+    ) -> Self:
+        """The error for a call of `fn` whose arguments `inspect.Signature.bind` refused."""
+        signature = inspect.signature(fn).replace(return_annotation=inspect.Signature.empty)
+        name = getattr(fn, "__name__", None) or type(fn).__name__
+        return cls(name, str(exc), str(signature)[1:-1], _shown(tuple(args)), tuple(kwargs))
 
     def __str__(self) -> str:
-        return f"Error binding parameters for function '{self.function}': {self.problem}."
+        text = f"Error binding parameters for function '{self.function}': {self.problem}."
+        if self.signature is None:
+            return text
+        return (
+            f"{text}\nFunction '{self.function}' has signature '{self.signature}' but received"
+            f" args: {self.received} and kwargs: {list(self.names)}."
+        )
+
+
+class ParameterTypeError(UpshotError):
+    """A flow was called with parameters that do not fit their annotations.
+
+    Args:
+        problems: what is wrong, one line for each parameter, or for each place inside of one.
+    """
+
+    def __init__(self, problems: str) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    @classmethod
+    def from_validation_error(cls, exc: Any) -> Self:
+        """The error for what pydantic found; `exc` is its `ValidationError`."""
+        found = exc.errors(include_url=False, include_context=False, include_input=False)
+        places = [(".".join(map(str, error["loc"])), error["msg"]) for error in found]
+        return cls("\n".join(f"- {place}: {text}" for place, text in places))
+
+    def __str__(self) -> str:
+        return f"The flow was called with invalid parameters:\n{self.problems}"
+
+
+class SignatureMismatchError(UpshotError, TypeError):
+    """Parameters were given by names that the function does not have."""
+
+    def __init__(self, expected: tuple[str, ...], provided: tuple[str, ...]) -> None:
+        super().__init__(expected, provided)
+        self.expected, self.provided = expected, provided
+
+    @classmethod
+    def from_bad_params(
+        cls, expected_params: Iterable[str], provided_params: Iterable[str]
+    ) -> Self:
+        """The error for a function that expects some parameters and was given others."""
+        return cls(tuple(expected_params), tuple(provided_params))
+
+    def __str__(self) -> str:
+        return (
+            f"Function expects parameters {list(self.expected)} but was provided with parameters"
+            f" {list(self.provided)}"
+        )
+
+
+_LONGEST_ARGUMENTS = 1_000  # characters
+
+
+def _shown(args: tuple[Any, ...]) -> str:
+    try:
+        text = repr(args)
+    except Exception:  # of a class of the user's
+        text = f"({', '.join(type(value).__name__ for value in args)})"
+    return text if len(text) <= _LONGEST_ARGUMENTS else text[:_LONGEST_ARGUMENTS] + "…"
 
 
 class UnknownPlugin(UpshotError, LookupError):

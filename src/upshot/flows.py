@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import socket
 import time
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
 from upshot import _options
-from upshot._body import FlowBody
 from upshot._decorated import Decorated
 from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.flow_run import FlowCall, run_flow
-from upshot._option_types import FlowOptions
+from upshot._flow_body import FlowBody
+from upshot._option_types import FLOW_CHANGES, FLOW_DEFAULTS, FlowOptions, shows
 from upshot._parameters import bind, describe
-from upshot._submission import checked_runner
+from upshot._run_names import checked_run_name
+from upshot._submission import checked_runner, duplicate_of
+from upshot._validation import Validator, check_names
 from upshot.context import FlowRunContext, TaskRunContext
+from upshot.exceptions import ParameterBindError
 from upshot.records import FlowRun, TaskRun
 from upshot.results import infer_factory
 from upshot.runstore import open_store
 from upshot.settings import get_current_settings
 from upshot.task_runners import TaskRunner
+from upshot.utilities.hashing import known_file_hash
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 
 
@@ -44,13 +51,51 @@ class Flow(Decorated[P, R]):
 
     kind = "flow"
 
-    options = frozenset(FlowOptions.__annotations__)
+    options = frozenset(FLOW_DEFAULTS)
+    changes = frozenset(FLOW_CHANGES)
 
+    @shows(FLOW_DEFAULTS, FlowOptions, "self", "fn")
     def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
         super().__init__(fn, options)
+        given = options.get
+        if given("name") is not None:
+            _options.check_characters(self.name)
+        if self.version is None:
+            self.version = _version_of_source(fn)
         self.flow_key = _options.key_of(fn)
-        self.task_runner: TaskRunner = checked_runner(options.get("task_runner"))
+        self.flow_run_name = checked_run_name("flow_run_name", given("flow_run_name"))
+        self.task_runner: TaskRunner = checked_runner(given("task_runner"))
+        self._runner_may_be_shared = type(self.task_runner).duplicate is not TaskRunner.duplicate
+        self.should_validate_parameters = _options.checked_switch(
+            "validate_parameters", options.get("validate_parameters", True)
+        )
+        if self.should_validate_parameters:
+            check_names(self._signature)
+        self._validator = Validator(fn, self._signature)
+        self.on_cancellation = self._hooks("on_cancellation")
+        self.on_crashed = self._hooks("on_crashed")
+        self.on_running = self._hooks("on_running")
 
+    def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """These parameters, checked and coerced by the function's annotations.
+
+        Raises:
+            ParameterTypeError: if one does not fit, or is missing.
+            SignatureMismatchError: if the function has no parameter of a name.
+        """
+        return self._validator.validate(parameters, self._signature)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(
+        self: Flow[Concatenate[Any, Q], R], instance: object, owner: type | None = None
+    ) -> Flow[Q, R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """Of a method, the flow for one instance."""
+        return self if instance is None else self._bound_to(instance)
+
+    @shows(FLOW_CHANGES, FlowOptions, "self")
     def with_options(self, **changes: Unpack[FlowOptions]) -> Flow[P, R]:
         """A flow of the same function with other options; what is not given stays as it is."""
         return self._with(changes)
@@ -58,7 +103,7 @@ class Flow(Decorated[P, R]):
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
     ) -> Steps[Ended]:
-        parameters = bind(self._signature, self.name, args, kwargs)
+        parameters, misfit = self._bound(args, kwargs, wants_value)
         around, settings = FlowRunContext.get(), get_current_settings()
         context = FlowRunContext(
             flow=self,
@@ -73,6 +118,7 @@ class Flow(Decorated[P, R]):
             store=open_store(settings),
             settings=settings,
             retries=self.retries,
+            runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
         )
         body = FlowBody(self.fn, args, kwargs, context)
         counted = around is not None and TaskRunContext.get() is None
@@ -90,8 +136,31 @@ class Flow(Decorated[P, R]):
             host=context.host_on if self.isasync else None,
             release=body.release,
             holds=lambda: context.runner is not None,
+            validate=self._validation(body, misfit),
+            name_run=partial(body.name_run, self.flow_run_name) if self.flow_run_name else None,
         )
         return run_flow(call, Ports(context.store, time.time))
+
+    def _bound(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
+    ) -> tuple[dict[str, Any], ParameterBindError | None]:
+        """The parameters of a call; those of one that wants a state may not fit."""
+        try:
+            return bind(self._signature, self.fn, args, kwargs), None
+        except ParameterBindError as error:
+            if wants_value:
+                raise
+            return {}, error
+
+    def _validation(
+        self, body: FlowBody, misfit: ParameterBindError | None
+    ) -> Callable[[], object] | None:
+        """What checks the parameters of a call; None if there is nothing to check."""
+        if misfit is not None:
+            return partial(_raise, misfit)
+        if not self.should_validate_parameters or not self._validator.is_needed:
+            return None
+        return partial(body.validate, self.validate_parameters, self._signature)
 
     def _record(self, around: FlowRunContext | None, parameters: dict[str, Any]) -> FlowRun:
         run = FlowRun(
@@ -116,19 +185,34 @@ class Flow(Decorated[P, R]):
         return run
 
 
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _version_of_source(fn: Callable[..., Any]) -> str | None:
+    """The hash of the file that a function stands in; None where there is none."""
+    try:
+        return known_file_hash(inspect.getsourcefile(inspect.unwrap(fn)) or "")
+    except (TypeError, OSError):  # not made of Python; typed in
+        return None
+
+
 @overload
 def flow(__fn: Callable[P, R]) -> Flow[P, R]: ...
 @overload
 def flow(
     __fn: None = None, **options: Unpack[FlowOptions]
 ) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+@shows(FLOW_DEFAULTS, FlowOptions, "__fn=")
 def flow(__fn: Any = None, **options: Any) -> Any:
     """Make a function a flow.
 
     Args:
         name: what it is called; by default the function's name, with `-` for `_`.
         description: by default the function's docstring.
-        version: the flow's version, for people.
+        version: the flow's version, for people; by default the hash of its source file.
+        flow_run_name: what a run is called: a template with the parameters (`"sum of {x}"`), or a
+            function without arguments.
         retries: how often the function is called again after it raised.
         retry_delay_seconds: seconds before each retry, or a list of these; its last one holds
             for all later retries.
@@ -140,6 +224,11 @@ def flow(__fn: Any = None, **options: Any) -> Any:
         cache_result_in_memory: also keep the value in memory with the state.
         task_runner: where submitted tasks run, as a `TaskRunner` or a class of one; by default
             in threads, async ones on the flow's loop.
+        timeout_seconds: how long the function may take; by default as long as it does.
+        validate_parameters: check and coerce the parameters by the function's annotations.
+        log_prints: log what the function prints.
+        on_completion: functions that are called with the flow, the run and its state when it has
+            completed; `on_failure`, `on_crashed`, `on_cancellation` and `on_running` likewise.
 
     Example:
         >>> from upshot import task

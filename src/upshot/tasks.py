@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
 from upshot import _mapping, _options, _submission
 from upshot._body import TaskBody
-from upshot._decorated import Decorated
 from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall
-from upshot._option_types import CacheKeyFn, TaskChanges, TaskOptions
+from upshot._option_types import TASK_CHANGES, TASK_DEFAULTS, TaskChanges, TaskOptions, shows
 from upshot._parameters import bind
 from upshot._submission import Prepared
+from upshot._task_definition import TaskDefinition
 from upshot.context import FlowRunContext, TaskRunContext
 from upshot.records import TaskRun
 from upshot.results import ResultFactory, infer_factory
@@ -24,10 +24,11 @@ from upshot.runstore import open_store
 from upshot.settings import Settings, get_current_settings
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 
 
-class Task(Decorated[P, R]):
+class Task(TaskDefinition[P, R]):
     """A function whose calls are runs; made with `@task`.
 
     Calling it runs the function and gives what it returned, or raises what it raised; with
@@ -40,22 +41,17 @@ class Task(Decorated[P, R]):
         ReservedArgumentError: if the function has a parameter that upshot keeps for itself.
     """
 
-    kind = "task"
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(
+        self: Task[Concatenate[Any, Q], R], instance: object, owner: type | None = None
+    ) -> Task[Q, R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """Of a method, the task for one instance."""
+        return self if instance is None else self._bound_to(instance)
 
-    options = frozenset(TaskOptions.__annotations__) | frozenset(TaskChanges.__annotations__)
-
-    def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
-        super().__init__(fn, options)
-        given = options.get
-        self.task_key = _options.key_of(fn)
-        self.cache_key_fn: CacheKeyFn | None = _options.checked_key_function(given("cache_key_fn"))
-        self._key_fn = self.cache_key_fn and _options.taking_both(self.cache_key_fn)
-        self.cache_expiration = _options.checked_expiration(given("cache_expiration"))
-        self.refresh_cache = _options.checked_flag("refresh_cache", given("refresh_cache"))
-        self.result_storage_key = _options.checked_storage_key(
-            given("result_storage_key"), self._signature.parameters
-        )
-
+    @shows(TASK_CHANGES, TaskChanges, "self")
     def with_options(self, **changes: Unpack[TaskChanges]) -> Task[P, R]:
         """A task of the same function with other options; what is not given stays as it is."""
         return self._with(changes)
@@ -142,7 +138,7 @@ class Task(Decorated[P, R]):
         wait_for: Iterable[Any] | None = None,
         counted: bool = True,
     ) -> Prepared:
-        parameters = bind(self._signature, self.name, args, kwargs)
+        parameters = bind(self._signature, self.fn, args, kwargs)
         flow, settings = FlowRunContext.get(), get_current_settings()
         store = flow.store if flow and flow.settings is settings else open_store(settings)
         run = self._record(flow)
@@ -212,26 +208,38 @@ def task(__fn: Callable[P, R]) -> Task[P, R]: ...
 def task(
     __fn: None = None, **options: Unpack[TaskOptions]
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+@shows(TASK_DEFAULTS, TaskOptions, "__fn=")
 def task(__fn: Any = None, **options: Any) -> Any:
     """Make a function a task.
 
     Args:
         name: what it is called; by default the function's name.
         description: by default the function's docstring.
+        tags: of its runs, beside those of the run around them.
         version: the task's version, for people.
         cache_key_fn: called with the run's context and the parameters; what it returns is the
             key under which the result is kept and looked for, None for neither.
         cache_expiration: for how long others may take the result; by default for ever.
         refresh_cache: run although there is a result under the key, and replace it.
+        task_run_name: what a run is called: a template with the parameters (`"sum of {x}"`), or a
+            function without arguments; by default the task's name and a number.
         retries: how often the function is called again after it raised.
         retry_delay_seconds: seconds before each retry, or a list of these; its last one holds
             for all later retries.
+        retry_jitter_factor: by how much of itself, at most, such a delay may grow.
+        retry_condition_fn: called with the task, the run and its failed state; where it says
+            False, the function is not called again.
         persist_result: write the result to the storage. By default where a feature in use needs
             it: a cache key, results that are not kept in memory, retries of the flow around it.
         result_storage: where to, as a storage or the name of one; by default the flow's.
         result_storage_key: the key there, as a template; by default a new one for each run.
         result_serializer: how, as a serializer or the type of one; by default the flow's.
         cache_result_in_memory: also keep the value in memory with the state.
+        timeout_seconds: how long the function may take; by default as long as it does.
+        log_prints: log what the function prints; by default as its flow does.
+        on_completion: functions that are called with the task, the run and its state when it has
+            completed.
+        on_failure: likewise, when it has failed and is not tried again.
 
     Example:
         >>> @task(retries=2)

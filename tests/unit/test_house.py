@@ -39,8 +39,16 @@ def test_no_function_is_long() -> None:
         for name, tree in TREES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (length := node.end_lineno - node.lineno + 1) > MOST_LINES_OF_A_FUNCTION
+        and (length := _lines_of_code(node)) > MOST_LINES_OF_A_FUNCTION
     ] == []
+
+
+def _lines_of_code(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Without the docstring: what `@flow` takes is told at length."""
+    first = node.body[0]
+    is_told = ast.get_docstring(node) is not None
+    told = (first.end_lineno or 0) - first.lineno + 1 if is_told else 0
+    return (node.end_lineno or 0) - node.lineno + 1 - told
 
 
 def test_only_the_lazy_table_imports_by_name() -> None:

@@ -169,14 +169,14 @@ def test_bound_parameters_have_the_defaults_and_the_order_of_the_signature() -> 
     def function(a: int, b: int = 2, *rest: int, c: int = 3, **more: int) -> None: ...
 
     signature = signature_of(function, "function")
-    assert list(bind(signature, "function", [1], {"d": 4, "c": 5}).items()) == [
+    assert list(bind(signature, function, [1], {"d": 4, "c": 5}).items()) == [
         ("a", 1),
         ("b", 2),
         ("rest", ()),
         ("c", 5),
         ("more", {"d": 4}),
     ]
-    assert bind(signature, "function", [], {"b": 7, "a": 1})["b"] == 7
+    assert bind(signature, function, [], {"b": 7, "a": 1})["b"] == 7
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,10 @@ def test_bound_parameters_have_the_defaults_and_the_order_of_the_signature() -> 
     ],
 )
 def test_arguments_that_do_not_fit_are_named(args: Any, kwargs: Any, problem: str) -> None:
+    def f(a: int) -> None: ...
+
     with pytest.raises(ParameterBindError, match=f"for function 'f': .*{problem}"):
-        bind(inspect.signature(lambda a: None), "f", args, kwargs)
+        bind(inspect.signature(f), f, args, kwargs)
 
 
 @pytest.mark.parametrize("name", ["return_state", "wait_for"])

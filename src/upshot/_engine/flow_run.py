@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from upshot._engine.attempts import Call, Ports, attempt, crash, settle
+from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, settle
 from upshot._engine.effects import Io, Steps
-from upshot._engine.endings import Ended
-from upshot._engine.failures import note_unrecorded
+from upshot._engine.endings import Conclusion, Ended
+from upshot._engine.failures import note_unrecorded, text_of
 from upshot.exceptions import RunStoreError
 from upshot.records import FlowRun, StateType, TaskRun
 
@@ -20,11 +20,15 @@ class FlowCall(Call):
     Attributes:
         release: lets go of what only the run needed.
         holds: whether there is anything to let go of.
+        validate: checks the parameters, and coerces them; None if there is nothing to check.
+        name_run: gives the run the name that its flow has for it, if the flow has one.
     """
 
     run: FlowRun
     release: Callable[[], object]
     holds: Callable[[], bool]
+    validate: Callable[[], object] | None = None
+    name_run: Callable[[], object] | None = None
 
 
 def run_flow(call: FlowCall, ports: Ports) -> Steps[Ended]:
@@ -51,7 +55,9 @@ def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]
     if standing is not None:
         standing.enter(StateType.RUNNING, "Running", ports.now())
         ports.store.record(standing)
-    conclusion = yield from attempt(call, ports)
+    conclusion = _refusal(call)
+    if conclusion is None:
+        conclusion = yield from attempt(call, ports)
     end = yield from settle(call, conclusion, ports)
     try:
         if standing is None:
@@ -62,6 +68,22 @@ def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]
     except RunStoreError as problem:
         note_unrecorded(end.data, problem)
     return end
+
+
+def _refusal(call: FlowCall) -> Conclusion | None:
+    """How a run ends that was called with parameters which do not fit; None if they do."""
+    message = "Validation of flow parameters failed with error"
+    try:
+        if call.validate is not None:
+            call.validate()
+        message = ""
+        if call.name_run is not None:
+            call.name_run()
+    except Exception as error:
+        conclusion = concluded_by(error, call.run)
+        said = f"{message}: {text_of(error)}" if message else conclusion.message
+        return conclusion._replace(message=said)
+    return None
 
 
 def _mirror(run: FlowRun, standing: TaskRun) -> None:

@@ -1,0 +1,1 @@
+"""Small helpers that programs use beside flows and tasks."""
