@@ -59,13 +59,19 @@ class TaskBody:
 
     def call(self) -> Any:
         """Call the function."""
-        with entered(self._variables(is_async=False)):
-            return self.fn(*self.args, **self.kwargs)
+        try:
+            with entered(self._variables(is_async=False)):
+                return self.fn(*self.args, **self.kwargs)
+        finally:
+            del self  # see `sync_driver.invoke`
 
     async def acall(self) -> Any:
         """Call the function, if it is async."""
-        with entered(self._variables(is_async=True)):
-            return await self.fn(*self.args, **self.kwargs)
+        try:
+            with entered(self._variables(is_async=True)):
+                return await self.fn(*self.args, **self.kwargs)
+        finally:
+            del self
 
     def _variables(self, *, is_async: bool) -> Mapping[ContextVar[Any], Any]:
         return {

@@ -107,12 +107,13 @@ class Decorated(Generic[P, R]):
         else:
             end = run_blocking(partial(async_driver.drive, steps))
         value, error = _answer(end, return_state)
-        if error is None:
-            return value
         try:
+            if error is None:
+                return value
             raise error
         finally:
-            del error, end  # else the traceback would hold a frame that holds the traceback
+            # a traceback holds this frame, which must hold neither it nor the arguments
+            del value, error, end, args, kwargs
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """Call with `return_state=True`."""
@@ -121,12 +122,12 @@ class Decorated(Generic[P, R]):
     async def _acall(self, steps: Steps[Ended], return_state: bool) -> Any:
         end = await async_driver.drive(steps)
         value, error = _answer(end, return_state)
-        if error is None:
-            return value
         try:
+            if error is None:
+                return value
             raise error
         finally:
-            del error, end  # else the traceback would hold a frame that holds the traceback
+            del value, error, end
 
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool

@@ -69,6 +69,7 @@ class FlowBody:
 
     def keep(self, value: Any) -> Conclusion:
         """The conclusion of a run that returned `value`, with the value where it is to be."""
+        self.context.made.settle()
         return conclude(value, self._document_of, self.context.made)
 
     def _document_of(self, value: Any) -> BaseResult[Any]:

@@ -147,7 +147,8 @@ def _ended(
 
 def _start(run: Prepared, runner: TaskRunner, *, asynchronous: bool) -> UpshotFuture[Any]:
     flow, call = run.flow, run.call
-    call.run.enter(StateType.PENDING, "Pending", run.ports.now())
+    if call.place is None or call.place.run is None:  # else it has ended before
+        call.run.enter(StateType.PENDING, "Pending", run.ports.now())
     host: Any = _portals.start
     loop_thread = None
     if asynchronous and flow is not None and flow.loop_thread == threading.get_ident():

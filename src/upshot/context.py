@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any, ClassVar, Protocol, Self
 from weakref import WeakKeyDictionary
 
+from upshot._made import MadeRuns
+from upshot._replay import Place, Replay
 from upshot._waiting import Completion, wait_blocking
 from upshot.exceptions import MissingContextError
 from upshot.records import FlowRun, TaskRun
 from upshot.results import ResultFactory
 from upshot.runstore import RunStore, open_store
 from upshot.settings import Settings, get_current_settings
-from upshot.states import State
 
 
 class Named(Protocol):
@@ -37,6 +39,7 @@ class FlowRunContext:
         result_factory: what makes documents of the values that the flow returns.
         made: the ends of the runs that this attempt of the flow has made so far.
         submitted: those that were submitted and have not ended.
+        replay: what the attempts have done, if the flow is retried.
     """
 
     current: ClassVar[ContextVar[FlowRunContext | None]] = ContextVar("upshot_flow_run")
@@ -48,7 +51,8 @@ class FlowRunContext:
     store: RunStore
     settings: Settings
     retries: int = 0
-    made: list[Made] = field(default_factory=list)
+    made: MadeRuns = field(default_factory=MadeRuns)
+    replay: Replay | None = None
     # not to hold each task that `with_options` makes
     factories: MutableMapping[Any, ResultFactory] = field(default_factory=WeakKeyDictionary)
     calls: dict[str, Iterator[int]] = field(default_factory=dict)
@@ -88,13 +92,26 @@ class FlowRunContext:
             self.store.flush()
 
     def next_call_index(self, task_key: str) -> int:
-        """The number of this call among those of its task key in this attempt, from 0."""
+        """The number of this call among those of its task key that were made anew, from 0."""
         return next(self.calls.setdefault(task_key, count()))
 
     def start_attempt(self) -> None:
         """Forget what an earlier attempt of the flow has made."""
         self.made.clear()
-        self.calls.clear()
+        if self.replay is None:
+            self.calls.clear()
+        else:  # runs of earlier attempts may go on, so that none is to get the number of another
+            self.replay.start_attempt()
+
+    def on_end(self, place: Place | None, *, counted: bool) -> Callable[[Any], object] | None:
+        """What is to be told of the end of a run that was called here.
+
+        Args:
+            place: of the call among those that a retry of this flow makes again.
+            counted: whether the run counts among those that this attempt has made.
+        """
+        tell = self.made.append if counted else None
+        return tell if place is None else partial(place.ended, tell)
 
 
 @dataclass(slots=True)
@@ -124,13 +141,6 @@ def _arrived(name: str, run: FlowRun, factory: ResultFactory, retries: int) -> F
         settings=get_current_settings(),
         retries=retries,
     )
-
-
-class Made(Protocol):
-    """The end of a run, of which a state can be made."""
-
-    def state(self) -> State[Any]:
-        """The state in which the run ended."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -67,6 +67,15 @@ class BaseResult(Dispatched, Generic[R]):
         """Whether the value was let go on purpose."""
         return getattr(self, "_value", None) is DROPPED
 
+    def __getstate__(self) -> dict[Any, Any]:
+        # without the value, but where it was let go, it is not to be held elsewhere either
+        return {**super().__getstate__(), "dropped": self.is_dropped()}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__({name: part for name, part in state.items() if name != "dropped"})
+        if state.get("dropped"):
+            self.drop()
+
     def fetch(self, *, trust: bool = False) -> R:
         """The value, read now if it is not in memory; blocks, whoever calls.
 

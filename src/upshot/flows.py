@@ -17,8 +17,10 @@ from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.flow_run import FlowCall, run_flow
 from upshot._flow_body import FlowBody
+from upshot._inputs import place_of
 from upshot._option_types import FLOW_CHANGES, FLOW_DEFAULTS, FlowOptions, shows
 from upshot._parameters import bind, describe
+from upshot._replay import Place, Replay
 from upshot._run_names import checked_run_name
 from upshot._submission import checked_runner, duplicate_of
 from upshot._validation import Validator, check_names
@@ -104,22 +106,9 @@ class Flow(Decorated[P, R]):
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
     ) -> Steps[Ended]:
         parameters, misfit = self._bound(args, kwargs, wants_value)
-        around, settings = FlowRunContext.get(), get_current_settings()
-        context = FlowRunContext(
-            flow=self,
-            flow_run=self._record(around, parameters),
-            parameters=parameters,
-            result_factory=infer_factory(
-                self,
-                parent=around.result_factory if around else None,
-                settings=settings,
-                needs_persistence=bool(around and around.retries),
-            ),
-            store=open_store(settings),
-            settings=settings,
-            retries=self.retries,
-            runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
-        )
+        around = FlowRunContext.get()
+        place = place_of(around, self.flow_key, parameters)
+        context = self._context(around, parameters, place)
         body = FlowBody(self.fn, args, kwargs, context)
         counted = around is not None and TaskRunContext.get() is None
         call = FlowCall(
@@ -131,7 +120,8 @@ class Flow(Decorated[P, R]):
             retries=context.retries,
             retry_delay=self.retry_delays,
             wants_value=wants_value,
-            on_end=around.made.append if around and counted else None,
+            on_end=around.on_end(place, counted=counted) if around else None,
+            place=place,
             children=context.unfinished,
             host=context.host_on if self.isasync else None,
             release=body.release,
@@ -140,6 +130,27 @@ class Flow(Decorated[P, R]):
             name_run=partial(body.name_run, self.flow_run_name) if self.flow_run_name else None,
         )
         return run_flow(call, Ports(context.store, time.time))
+
+    def _context(
+        self, around: FlowRunContext | None, parameters: dict[str, Any], place: Place | None
+    ) -> FlowRunContext:
+        settings = get_current_settings()
+        return FlowRunContext(
+            flow=self,
+            flow_run=self._record(around, parameters, place),
+            parameters=parameters,
+            result_factory=infer_factory(
+                self,
+                parent=around.result_factory if around else None,
+                settings=settings,
+                needs_persistence=bool(around and around.retries),
+            ),
+            store=open_store(settings),
+            settings=settings,
+            retries=self.retries,
+            runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
+            replay=Replay() if self.retries else None,
+        )
 
     def _bound(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
@@ -162,7 +173,9 @@ class Flow(Decorated[P, R]):
             return None
         return partial(body.validate, self.validate_parameters, self._signature)
 
-    def _record(self, around: FlowRunContext | None, parameters: dict[str, Any]) -> FlowRun:
+    def _record(
+        self, around: FlowRunContext | None, parameters: dict[str, Any], place: Place | None
+    ) -> FlowRun:
         run = FlowRun(
             name="",
             flow_name=self.name,
@@ -171,7 +184,9 @@ class Flow(Decorated[P, R]):
             owner=f"{socket.gethostname()}:{os.getpid()}",
         )
         run.name = f"{self.name}-{run.uid.hex()[-6:]}"
-        if around is not None:
+        if place is not None and place.task_run is not None:
+            run.parent = place.task_run  # it goes on to stand for this call
+        elif around is not None:
             index = around.next_call_index(self.flow_key)
             run.parent = TaskRun(
                 name=f"{self.name}-{index}",
@@ -182,6 +197,8 @@ class Flow(Decorated[P, R]):
                 flow_run=around.flow_run,
                 child_uid=run.uid,
             )
+            if place is not None:
+                place.task_run = run.parent
         return run
 
 

@@ -119,6 +119,8 @@ class Run:
                 self.start_time = at
         elif type in FINAL:
             self.end_time = at
+        elif type is StateType.PENDING:  # perhaps anew, in a retry of the flow around it
+            self.end_time = self.result = self.failure = None
         # last, for a store may write the run at any moment, and what goes with a state precedes it
         self.history.append(Step(type, name, at, message))
 

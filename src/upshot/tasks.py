@@ -13,8 +13,10 @@ from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall
+from upshot._inputs import place_of
 from upshot._option_types import TASK_CHANGES, TASK_DEFAULTS, TaskChanges, TaskOptions, shows
 from upshot._parameters import bind
+from upshot._replay import Place
 from upshot._submission import Prepared
 from upshot._task_definition import TaskDefinition
 from upshot.context import FlowRunContext, TaskRunContext
@@ -141,7 +143,8 @@ class Task(TaskDefinition[P, R]):
         parameters = bind(self._signature, self.fn, args, kwargs)
         flow, settings = FlowRunContext.get(), get_current_settings()
         store = flow.store if flow and flow.settings is settings else open_store(settings)
-        run = self._record(flow)
+        place = place_of(flow, self.task_key, parameters, wait_for)
+        run = self._record(flow, place)
         factory = self._factory(flow, settings)
         context = TaskRunContext(
             task=self, task_run=run, parameters=parameters, result_factory=factory
@@ -158,7 +161,8 @@ class Task(TaskDefinition[P, R]):
             retries=self.retries,
             retry_delay=self.retry_delays,
             wants_value=wants_value,
-            on_end=flow.made.append if flow and counted else None,
+            on_end=flow.on_end(place, counted=counted) if flow else None,
+            place=place,
             upstreams=body.awaited() if depends else None,
             obstacle=body.obstacle,
             resolve=partial(body.resolve, self._signature),
@@ -168,9 +172,11 @@ class Task(TaskDefinition[P, R]):
         )
         return Prepared(call, Ports(store, time.time), flow)
 
-    def _record(self, flow: FlowRunContext | None) -> TaskRun:
+    def _record(self, flow: FlowRunContext | None, place: Place | None) -> TaskRun:
+        if place is not None and place.task_run is not None:
+            return place.task_run  # of an earlier attempt of the flow
         index = flow.next_call_index(self.task_key) if flow else 0
-        return TaskRun(
+        run = TaskRun(
             name=f"{self.name}-{index}",
             task_name=self.name,
             task_key=self.task_key,
@@ -178,6 +184,9 @@ class Task(TaskDefinition[P, R]):
             call_index=index,
             flow_run=flow.flow_run if flow else None,
         )
+        if place is not None:
+            place.task_run = run
+        return run
 
     def _factory(self, flow: FlowRunContext | None, settings: Settings) -> ResultFactory:
         """The factory of this call; one for all calls of a task in a flow run."""

@@ -57,8 +57,11 @@ async def drive(steps: Steps[T], sleep: Callable[[float], Awaitable[Any]] = anyi
             at = _step(steps.throw, error)
     else:
         await hosting.close()
-    end: T = _told(at)
-    return end
+    try:
+        end: T = _told(at)
+        return end
+    finally:
+        at = end = None  # type: ignore[assignment]  # see `sync_driver.invoke`
 
 
 def _told(at: Effect | _End) -> Any:
@@ -100,6 +103,7 @@ async def _invoke(effect: Invoke, steps: Steps[Any], hosting: Hosting) -> Effect
         if effect.awaits:
             value = await value
     except BaseException as error:
+        del effect  # see `sync_driver.invoke`
         hosting.interrupted |= not isinstance(error, Exception)
         if isinstance(error, GeneratorExit):
             return _through_io(steps, partial(Outcome, error=error, returned=False))

@@ -17,6 +17,7 @@ from upshot._engine.failures import (
     record_failure,
     text_of,
 )
+from upshot._replay import Place
 from upshot._waiting import Completion
 from upshot.documents import BaseResult, Failure, LiteralResult, PersistedResult
 from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
@@ -48,6 +49,7 @@ class Call:
         on_end: told of the end, before the caller is.
         children: of a flow, the submitted runs that have not ended; they end before it does.
         host: of a flow, told how other threads start async functions on its loop.
+        place: this call in the attempts of the flow around it; None if that is not retried.
     """
 
     run: Run
@@ -61,6 +63,7 @@ class Call:
     on_end: Callable[[Ended], object] | None = None
     children: Callable[[], Sequence[Completion]] | None = None
     host: Callable[[Host], object] | None = None
+    place: Place | None = None
 
 
 def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
@@ -78,13 +81,13 @@ def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
 
 
 def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
-    run = call.run
+    run, before = call.run, call.run.run_count
     while True:
         run.enter(StateType.RUNNING, "Retrying" if run.run_count else "Running", ports.now())
         yield from record(run, ports)
         outcome = yield from _invoke(call)
         conclusion = outcome.kept if outcome.error is None else concluded_by(outcome.error, run)
-        retries_used = run.run_count - 1
+        retries_used = run.run_count - before - 1
         if conclusion.type is not StateType.FAILED or retries_used >= call.retries:
             return conclusion
         if outcome.error is not None and outcome.returned:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from contextlib import suppress
-from types import TracebackType
 
+from upshot._frames import frames_of, is_ours, let_go
 from upshot.documents import Failure
 from upshot.exceptions import RunStoreError
 
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LONGEST_TEXT = 10_000  # characters of a message or a traceback that are recorded
 _MOST_CAUSES = 5
 
@@ -18,7 +16,7 @@ _MOST_CAUSES = 5
 def only_users_frames(error: BaseException) -> None:
     """Cut our own frames off the near end of an exception's traceback."""
     rest = error.__traceback__
-    while rest is not None and rest.tb_frame.f_code.co_filename.startswith(_OURS):
+    while rest is not None and is_ours(rest.tb_frame):
         rest = rest.tb_next
     error.__traceback__ = rest
 
@@ -28,15 +26,8 @@ def clear_frames(error: BaseException | None) -> None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        _clear(error.__traceback__)
+        let_go(frames_of(error.__traceback__))
         error = error.__cause__ or error.__context__
-
-
-def _clear(rest: TracebackType | None) -> None:
-    while rest is not None:
-        with suppress(RuntimeError):  # still running: the frame of who called
-            rest.tb_frame.clear()
-        rest = rest.tb_next
 
 
 def note_unrecorded(data: object, problem: RunStoreError) -> None:

@@ -9,6 +9,7 @@ from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, s
 from upshot._engine.effects import Io, Steps
 from upshot._engine.endings import Conclusion, Ended
 from upshot._engine.failures import note_unrecorded, text_of
+from upshot._engine.replay import reuse
 from upshot.exceptions import RunStoreError
 from upshot.records import FlowRun, StateType, TaskRun
 
@@ -51,8 +52,11 @@ def run_flow(call: FlowCall, ports: Ports) -> Steps[Ended]:
 
 def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]:
     run = call.run
+    if call.place is not None and (end := (yield from reuse(call, ports))) is not None:
+        return end
     run.enter(StateType.PENDING, "Pending", ports.now())
     if standing is not None:
+        standing.child_uid = run.uid  # it may have stood for a run that failed
         standing.enter(StateType.RUNNING, "Running", ports.now())
         ports.store.record(standing)
     conclusion = _refusal(call)

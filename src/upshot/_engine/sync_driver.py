@@ -37,12 +37,18 @@ def drive(steps: Steps[T], sleep: Callable[[float], object] = time.sleep) -> T:
         return end
     finally:
         steps.close()  # an interrupt may have come between two steps: the run is told at once
+        effect = reply = resume = None  # type: ignore[assignment]  # see `invoke`
 
 
 def invoke(effect: Invoke) -> Outcome:
-    """Call the user's function and keep its value."""
+    """Call the user's function and keep its value.
+
+    As everywhere below a user's function, no variable is left that holds arguments or the error:
+    an exception holds the frames in which it was raised, and these hold the frames below them.
+    """
     try:
         value = effect.call()
     except BaseException as error:
+        del effect
         return Outcome(error=error, returned=False)
     return kept(effect.keep, value)

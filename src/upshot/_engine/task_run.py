@@ -12,6 +12,7 @@ from upshot import caching
 from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, record, settle
 from upshot._engine.effects import Invoke, Io, Outcome, Steps, Wait
 from upshot._engine.endings import Conclusion, Ended, not_ready
+from upshot._engine.replay import reuse
 from upshot._waiting import Completion
 from upshot.documents import LiteralResult, PersistedResult
 from upshot.exceptions import MissingResult, RunStoreError, StorageError
@@ -53,7 +54,9 @@ def run_task(call: TaskCall, ports: Ports) -> Steps[Ended]:
 
 def _run(call: TaskCall, ports: Ports) -> Steps[Ended]:
     run = call.run
-    if not run.history:  # one that was submitted has been pending since then
+    if call.place is not None and (end := (yield from reuse(call, ports))) is not None:
+        return end
+    if run.state_name != "Pending":  # one that was submitted has been pending since then
         run.enter(StateType.PENDING, "Pending", ports.now())
     if call.upstreams is not None:
         end = yield from _await_upstreams(call, call.upstreams, ports)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import anyio
 
 from upshot._engine.effects import Host, Invoke, Outcome, kept
+from upshot._engine.failures import clear_frames
 from upshot._waiting import bind_here
 
 Done = Callable[[Outcome], object]
@@ -66,6 +67,9 @@ class TaskRunner(ABC):
             finally:
                 unbind()
         except BaseException as error:
+            del effect  # see `sync_driver.invoke`
+            if isinstance(error, Exception):
+                clear_frames(error)
             done(Outcome(error=error, returned=False))
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 raise

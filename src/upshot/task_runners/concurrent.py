@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from upshot._engine.effects import Invoke, Outcome, kept
+from upshot._engine.failures import clear_frames
 from upshot._engine.sync_driver import invoke
 from upshot._waiting import bind_here, given_up, is_given_up_here
 from upshot.exceptions import InvalidOption
@@ -48,7 +49,15 @@ class ConcurrentTaskRunner(TaskRunner):
 
 def _call(effect: Invoke, context: Context, done: Done) -> None:
     # told when nobody is in the context any more: the run may go on in it at once
-    done(context.run(_invoked_here, effect))
+    outcome = context.run(_invoked_here, effect)
+    del effect  # see `sync_driver.invoke`
+    if isinstance(outcome.error, Exception):
+        # here, for the run comes to it only when it is its turn; a future alone will keep it
+        clear_frames(outcome.error)
+    try:
+        done(outcome)
+    finally:
+        del outcome
 
 
 def _invoked_here(effect: Invoke) -> Outcome:
@@ -59,6 +68,7 @@ def _invoked_here(effect: Invoke) -> Outcome:
         return invoke(effect)
     finally:
         unbind()
+        del effect, unbind
 
 
 def _keep(effect: Invoke, value: Any, context: Context, done: Done) -> None:

@@ -50,7 +50,7 @@ class ProcessPoolTaskRunner(TaskRunner):
 
     def call(self, effect: Invoke, context: Context, done: Done) -> None:
         """Call a function in a worker process."""
-        self._feeders.submit(partial(context.run, self._feed, effect, done))
+        self._feeders.submit(partial(self._feed, effect, context, done))
 
     def keep(self, effect: Invoke, value: Any, context: Context, done: Done) -> None:
         """Keep a value in a thread of this process."""
@@ -70,12 +70,12 @@ class ProcessPoolTaskRunner(TaskRunner):
         for worker in (*idle, *busy):
             worker.wait()
 
-    def _feed(self, effect: Invoke, done: Done) -> None:
+    def _feed(self, effect: Invoke, context: Context, done: Done) -> None:
         try:
-            outcome = self._outcome(effect)
+            outcome = context.run(self._outcome, effect)
         except BaseException as error:
             outcome = Outcome(error=error, returned=False)
-        done(outcome)
+        done(outcome)  # when nobody is in the context any more: the run may go on in it at once
 
     def _outcome(self, effect: Invoke) -> Outcome:
         work = self._pickled(effect)
