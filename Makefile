@@ -46,6 +46,7 @@ check: $(READY) ## lint, format, types, layers and a strict build of the docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mkdocs build --strict --site-dir build/site
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial, update_wrapper
 from inspect import getdoc
 from operator import attrgetter
 from types import FunctionType, MethodType
-from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    NoReturn,
+    ParamSpec,
+    Self,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
 from upshot import _options
 from upshot._bridge import call_must_block, run_blocking
@@ -25,9 +35,13 @@ from upshot.states import State
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+# what calling an async function gives
+Awaited: TypeAlias = Coroutine[Any, Any, R]
 
 
-class Decorated(Generic[P, R]):
+class Decorated(Generic[P, R_co]):
     """A function whose calls are runs."""
 
     kind = ""
@@ -42,7 +56,7 @@ class Decorated(Generic[P, R]):
     options: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()  # those that `with_options` takes
 
-    def __init__(self, fn: Callable[P, R], options: Mapping[str, Any]) -> None:
+    def __init__(self, fn: Callable[P, R_co], options: Mapping[str, Any]) -> None:
         _options.check_function(self.kind, fn)
         _options.check_known(self.kind, options, self.options)
         given = options.get
@@ -90,9 +104,19 @@ class Decorated(Generic[P, R]):
         self._retries = _options.checked_retries(value)
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(
+        self: Decorated[..., NoReturn], *args: Any, return_state: Literal[True], **kwargs: Any
+    ) -> State[Any]: ...
     @overload
-    def __call__(self, *args: Any, return_state: Literal[True], **kwargs: Any) -> State[R]: ...
+    def __call__(
+        self: Decorated[..., Awaited[R]], *args: Any, return_state: Literal[True], **kwargs: Any
+    ) -> Awaited[State[R]]: ...
+    @overload
+    def __call__(
+        self: Decorated[..., R], *args: Any, return_state: Literal[True], **kwargs: Any
+    ) -> State[R]: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function; give what it returned, raise what it raised.
 

@@ -12,10 +12,10 @@ from upshot._run_names import checked_run_name
 from upshot.exceptions import InvalidOption, InvalidOptionValue
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class TaskDefinition(Decorated[P, R]):
+class TaskDefinition(Decorated[P, R_co]):
     """A function and the options of its calls."""
 
     kind = "task"
@@ -24,7 +24,7 @@ class TaskDefinition(Decorated[P, R]):
     changes = frozenset(TASK_CHANGES)
 
     @shows(TASK_DEFAULTS, TaskOptions, "self", "fn")
-    def __init__(self, fn: Callable[P, R], **options: Unpack[TaskOptions]) -> None:
+    def __init__(self, fn: Callable[P, R_co], **options: Unpack[TaskOptions]) -> None:
         super().__init__(fn, options)
         given = options.get
         self.task_key = _options.key_of(fn)

@@ -36,9 +36,10 @@ from upshot.utilities.hashing import known_file_hash
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Flow(Decorated[P, R]):
+class Flow(Decorated[P, R_co]):
     """A function whose calls are runs, around the tasks and flows that it calls; see `@flow`.
 
     Calling it runs the function and gives what it returned, or raises what it raised; with
@@ -57,7 +58,7 @@ class Flow(Decorated[P, R]):
     changes = frozenset(FLOW_CHANGES)
 
     @shows(FLOW_DEFAULTS, FlowOptions, "self", "fn")
-    def __init__(self, fn: Callable[P, R], **options: Unpack[FlowOptions]) -> None:
+    def __init__(self, fn: Callable[P, R_co], **options: Unpack[FlowOptions]) -> None:
         super().__init__(fn, options)
         given = options.get
         if given("name") is not None:
@@ -98,7 +99,7 @@ class Flow(Decorated[P, R]):
         return self if instance is None else self._bound_to(instance)
 
     @shows(FLOW_CHANGES, FlowOptions, "self")
-    def with_options(self, **changes: Unpack[FlowOptions]) -> Flow[P, R]:
+    def with_options(self, **changes: Unpack[FlowOptions]) -> Flow[P, R_co]:
         """A flow of the same function with other options; what is not given stays as it is."""
         return self._with(changes)
 

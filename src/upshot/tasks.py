@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
-from upshot import _mapping, _options, _submission
+from upshot import _options
 from upshot._body import TaskBody
 from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
@@ -18,7 +18,7 @@ from upshot._option_types import TASK_CHANGES, TASK_DEFAULTS, TaskChanges, TaskO
 from upshot._parameters import bind
 from upshot._replay import Place
 from upshot._submission import Prepared
-from upshot._task_definition import TaskDefinition
+from upshot._submitting import Submitting
 from upshot.context import FlowRunContext, TaskRunContext
 from upshot.records import TaskRun
 from upshot.results import ResultFactory, infer_factory
@@ -28,9 +28,10 @@ from upshot.settings import Settings, get_current_settings
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Task(TaskDefinition[P, R]):
+class Task(Submitting[P, R_co]):
     """A function whose calls are runs; made with `@task`.
 
     Calling it runs the function and gives what it returned, or raises what it raised; with
@@ -54,76 +55,9 @@ class Task(TaskDefinition[P, R]):
         return self if instance is None else self._bound_to(instance)
 
     @shows(TASK_CHANGES, TaskChanges, "self")
-    def with_options(self, **changes: Unpack[TaskChanges]) -> Task[P, R]:
+    def with_options(self, **changes: Unpack[TaskChanges]) -> Task[P, R_co]:
         """A task of the same function with other options; what is not given stays as it is."""
         return self._with(changes)
-
-    def submit(
-        self,
-        *args: Any,
-        return_state: bool = False,
-        wait_for: Iterable[Any] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Start a run and give its future, without waiting for it.
-
-        Args:
-            args: the function's; futures and states in them stand for their values.
-            return_state: wait for the run, and give its final state instead.
-            wait_for: futures and states of runs that must have completed before.
-            kwargs: the function's.
-
-        Returns:
-            An `UpshotFuture`. For an async task and an async caller, an awaitable of it.
-
-        Raises:
-            ParameterBindError: if the arguments do not fit the function.
-        """
-        run = self._prepare(args, kwargs, wants_value=False, wait_for=wait_for)
-        return _submission.submit(run, isasync=self.isasync, return_state=return_state)
-
-    def map(
-        self,
-        *args: Any,
-        return_state: bool = False,
-        wait_for: Iterable[Any] | None = None,
-        window: int | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Submit a run for each element of the arguments that can be iterated over.
-
-        All others are the same for each run; so are text, bytes, and what is wrapped in
-        `unmapped`. Defaults are never iterated over.
-
-        Args:
-            args: the function's.
-            return_state: wait for the runs, and give their final states.
-            wait_for: futures and states of runs that must have completed before.
-            window: keep no more than so many runs ahead, and give an iterator of results (with
-                `return_state`, of states) in the order of the elements, in constant memory.
-            kwargs: the function's.
-
-        Returns:
-            A list of futures, or an iterator; awaitable, or async, where caller and task are.
-
-        Raises:
-            MappingMissingIterable: if no argument can be iterated over.
-            MappingLengthMismatch: if there are several, of different lengths.
-        """
-        return _submission.submit_all(
-            partial(self._start, wait_for=wait_for, counted=window is None),
-            partial(_mapping.calls, self._signature, self.name, args, kwargs),
-            _mapping.futures(args, kwargs),
-            isasync=self.isasync,
-            return_state=return_state,
-            window=window,
-        )
-
-    def _start(
-        self, call: _mapping.Arguments, wait_for: Iterable[Any] | None, counted: bool
-    ) -> Any:
-        run = self._prepare(*call, wants_value=False, wait_for=wait_for, counted=counted)
-        return _submission.submit(run, isasync=self.isasync)
 
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
