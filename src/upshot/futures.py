@@ -145,7 +145,7 @@ class as_completed(Generic[R, A]):
 
 
 def _latest(future: UpshotFuture[Any, Any]) -> float:
-    history = future.task_run.history
+    history = future.task_run.history if future.task_run is not None else ()
     return history[-1].timestamp if history else inf
 
 

@@ -17,6 +17,7 @@ from upshot.annotations import allow_failure
 from upshot.exceptions import FailedRun
 from upshot.futures import (
     UpshotFuture,
+    as_completed,
     call_repr,
     resolve_futures_to_data,
     resolve_futures_to_states,
@@ -198,6 +199,15 @@ def test_a_future_made_by_hand_is_an_argument_of_tasks_and_flows_wait_for_it() -
         return found + add(ended(Completed(data=10)))
 
     assert use() == 13
+
+
+def test_futures_made_by_hand_are_given_as_their_runs_end() -> None:
+    first = ended(Completed(data=1))
+    second: UpshotFuture[int] = UpshotFuture("b", "k", Runner(Completed(data=2)))
+    left = as_completed([second, first])
+    assert next(left) is first
+    second._submitted.set()
+    assert list(left) == [second]
 
 
 def test_a_run_whose_runner_lost_it_does_not_let_others_start() -> None:
