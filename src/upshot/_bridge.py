@@ -12,8 +12,8 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial, wraps
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from functools import partial, update_wrapper, wraps
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 import anyio
 import anyio.to_thread
@@ -53,34 +53,93 @@ def call_must_block() -> bool:
     return colour is False or (colour is True and not loop_runs_here())
 
 
-class Compatible(Protocol[P, T_co]):
-    """A blocking function that gives an awaitable to async callers; `aio` always gives one."""
+class Compatible(Generic[P, T_co]):
+    """A function that blocks sync callers and gives async ones an awaitable.
 
-    aio: Callable[P, Awaitable[Any]]
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
-    @overload
-    def __get__(self, instance: None, owner: type) -> Compatible[P, T_co]: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> Callable[..., T_co]: ...
-
-
-def compatible(blocking: Callable[P, T]) -> Compatible[P, Any]:
-    """Make a blocking function serve both worlds.
-
-    Async callers get an awaitable of its work, which is then done in a thread.
+    Attributes:
+        aio: the same function, awaited whoever calls; as a method it is bound as the function is.
     """
 
+    def __init__(
+        self,
+        blocking: Callable[P, T_co],
+        aio: Callable[P, Awaitable[Any]],
+        *,
+        on_class: bool = False,
+    ) -> None:
+        update_wrapper(self, blocking)
+        self._blocking, self._on_class = blocking, on_class
+        self.aio = aio
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        return self.aio(*args, **kwargs) if wants_awaitable() else self._blocking(*args, **kwargs)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Compatible[..., T_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Bound: ...
+    def __get__(self, instance: object, owner: type) -> Any:
+        to = owner if self._on_class else instance
+        return self if to is None else Bound(self, to)
+
+
+class Bound(partial[Any]):
+    """A compatible function as a method of something."""
+
+    def __new__(cls, function: Compatible[..., Any], to: object) -> Self:
+        bound = super().__new__(cls, function, to)
+        bound.aio = partial(function.aio, to)
+        return bound
+
+    aio: Callable[..., Awaitable[Any]]
+
+
+@overload
+def compatible(blocking: Callable[..., Any]) -> Compatible[..., Any]: ...
+@overload
+def compatible(
+    blocking: None = None,
+    *,
+    aio: Callable[..., Awaitable[Any]] | None = None,
+    blocks: bool = True,
+    on_class: bool = False,
+) -> Callable[[Callable[..., Any]], Compatible[..., Any]]: ...
+def compatible(
+    blocking: Callable[..., Any] | None = None,
+    *,
+    aio: Callable[..., Awaitable[Any]] | None = None,
+    blocks: bool = True,
+    on_class: bool = False,
+) -> Any:
+    """Make a blocking function serve both worlds: async callers get an awaitable of its work.
+
+    Args:
+        blocking: what to do for sync callers.
+        aio: what to do for async ones; by default the same, in a thread.
+        blocks: False for work that is done at once, and needs no thread.
+        on_class: whether it is to be a class method.
+    """
+    if blocking is None:
+        return partial(compatible, aio=aio, blocks=blocks, on_class=on_class)
+    if aio is None:
+        aio = _threaded(blocking) if blocks else _at_once(blocking)
+    return Compatible(blocking, aio, on_class=on_class)
+
+
+def _at_once(work: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    @wraps(work)
+    async def aio(*args: P.args, **kwargs: P.kwargs) -> T:
+        return work(*args, **kwargs)
+
+    return aio
+
+
+def _threaded(blocking: Callable[P, T]) -> Callable[P, Awaitable[T]]:
     @wraps(blocking)
     async def aio(*args: P.args, **kwargs: P.kwargs) -> T:
         return await in_thread(partial(blocking, *args, **kwargs))
 
-    @wraps(blocking)
-    def either(*args: P.args, **kwargs: P.kwargs) -> Any:
-        return aio(*args, **kwargs) if wants_awaitable() else blocking(*args, **kwargs)
-
-    either.aio = aio  # type: ignore[attr-defined]
-    return either  # type: ignore[return-value]
+    return aio
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -48,9 +48,13 @@ class Dispatched(Model):
 
     The class that names a `registry_kind` is the root: validating through it, or calling it with
     `type=`, gives an instance of the subclass that goes by that type.
+
+    Attributes:
+        passed_over: names of fields that others write, and that are read over.
     """
 
     registry_kind: ClassVar[str] = ""
+    passed_over: ClassVar[frozenset[str]] = frozenset()
 
     def __new__(cls, *args: Any, **fields: Any) -> Self:
         chosen = cls._chosen(fields)
@@ -87,5 +91,7 @@ class Dispatched(Model):
     def _dispatch(cls, fields: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if cls._is_root() and isinstance(fields, cls._unparametrized()):
             return fields
+        if isinstance(fields, dict) and not cls.passed_over.isdisjoint(fields):
+            fields = {name: fields[name] for name in fields.keys() - cls.passed_over}
         chosen = cls._chosen(fields)
         return handler(fields) if chosen is None else chosen.model_validate(fields)

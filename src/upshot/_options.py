@@ -164,7 +164,8 @@ def checked_storage(value: Any) -> FileSystem | str | None:
     if value is None or isinstance(value, FileSystem):
         return value
     if isinstance(value, str):
-        return _known("storage", value)
+        _known("storage", value.partition("/")[0])  # `type`, or `type/name` of one that was saved
+        return value
     raise InvalidOption("result_storage", f"must be a storage, or its name; got {value!r}")
 
 

@@ -38,10 +38,15 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     # what a lower room needs of a higher one
     "room": {
+        "blob reader": "upshot._references:read_document",
         "blocks": "upshot.blocks",
+        "conclusion": "upshot._returned:conclude_by_hand",
+        "context": "upshot.context",
+        "failure record": "upshot._references:recorded_failure",
         "migrations": "upshot.runstore.migrations",
-        "reader": "upshot.results:read_reference",
+        "reader": "upshot._references:read_reference",
         "strike out": "upshot.caching:strike_out",
+        "writer": "upshot._references:write_reference",
     },
     "command": {
         "config": "upshot.cli.config:app",
@@ -52,10 +57,10 @@ BUILTIN: dict[str, dict[str, str]] = {
         "version": "upshot.cli.version:app",
     },
     "result": {
-        "literal": "upshot.documents:LiteralResult",
-        "reference": "upshot.documents:PersistedResult",
-        "unknown": "upshot.documents:UnknownResult",
-        "unpersisted": "upshot.documents:UnpersistedResult",
+        "literal": "upshot.documents.kinds:LiteralResult",
+        "reference": "upshot.documents.kinds:PersistedResult",
+        "unknown": "upshot.documents.kinds:UnknownResult",
+        "unpersisted": "upshot.documents.kinds:UnpersistedResult",
     },
     "run store": {
         "memory": "upshot.runstore.memory:MemoryRunStore",

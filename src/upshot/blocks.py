@@ -6,6 +6,7 @@ equal storages share one row, in every process.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID, uuid5
 from weakref import WeakKeyDictionary
 
@@ -13,10 +14,10 @@ from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from upshot import _registry
-from upshot.exceptions import InvalidOption, UnknownPlugin
+from upshot.exceptions import BlockExists, InvalidOption, UnknownBlock, UnknownPlugin
 from upshot.filesystems import FileSystem
-from upshot.records import Block
-from upshot.runstore import RunStore
+from upshot.records import Block, new_id
+from upshot.runstore import RunStore, open_store
 from upshot.settings import Settings
 
 _NAMESPACE = UUID("0d9c6f6e-8f1c-5d0b-9c5e-6a1f3b0f7a55")
@@ -35,7 +36,8 @@ def identify(storage: FileSystem) -> tuple[FileSystem, Block]:
     # its own name only: a subclass of a storage is another storage
     kind = vars(cls).get("slug") or f"{cls.__module__}:{cls.__qualname__}"
     fields = _recordable(described)
-    return described, Block(id=uuid5(_NAMESPACE, f"{kind}\n{fields}"), type=kind, fields=fields)
+    id = storage.saved_id() or uuid5(_NAMESPACE, f"{kind}\n{fields}")
+    return described, Block(id=id, type=kind, fields=fields)
 
 
 def _recordable(storage: FileSystem) -> str:
@@ -67,18 +69,65 @@ def _holds_secret(value: object) -> bool:
 
 
 def made(name: str) -> FileSystem:
-    """The storage of a class by its name, with all its fields left at their defaults.
+    """The saved storage `type/name`, or one of a type with all fields left at their defaults.
 
     Raises:
         UnknownPlugin: if there is no such storage.
         InvalidOption: if it needs to be told more.
+        UnknownBlock: if `type/name` was given, and none was saved so.
     """
+    kind, slash, saved = name.partition("/")
+    if slash:
+        return load(kind, saved, open_store())
     try:
         return storage_class(name)()
     except ValidationError as error:
         missing = ", ".join(str(item["loc"][0]) for item in error.errors() if item["loc"])
         problem = f"{name!r} needs more than its name ({missing}); give an instance"
         raise InvalidOption("result_storage", problem) from error
+
+
+def save(storage: FileSystem, name: str, store: RunStore) -> UUID:
+    """Keep a storage under a name, by which programs can then load it; gives its identity.
+
+    Raises:
+        BlockExists: if another storage of its type has the name.
+        InvalidOption: if the name is none, or a field of the storage cannot be recorded.
+    """
+    if not name or "/" in name:
+        raise InvalidOption("name", f"a storage is saved under a name without `/`; got {name!r}")
+    described, found = identify(storage)
+    block = replace(found, id=UUID(bytes=new_id()), name=name)
+    if _named(block.type, name, store) is not None:
+        raise BlockExists(block.type, name)
+    try:
+        store.save_block(block)
+    except ValueError as error:
+        raise BlockExists(block.type, name) from error
+    _known.setdefault(store, {})[block.id] = described
+    return block.id
+
+
+def load(kind: str, name: str, store: RunStore) -> FileSystem:
+    """The storage that was saved under a name.
+
+    Raises:
+        UnknownPlugin: if there is no such type of storages.
+        UnknownBlock: if no storage of that type has the name.
+    """
+    storage_class(kind)
+    block = _named(kind, name, store)
+    storage = None if block is None else _restore(block)
+    if block is None or storage is None:
+        raise UnknownBlock(kind, name)
+    storage.identified(block.id, saved=True)
+    return storage
+
+
+def _named(kind: str, name: str, store: RunStore) -> Block | None:
+    return next(
+        (block for block in store.blocks() if (block.type, block.name) == (kind, name)), None
+    )
 
 
 def register(storage: FileSystem, block: Block, store: RunStore, *, recorded: bool = False) -> None:
@@ -149,6 +198,13 @@ def storage_class(name: str) -> type[FileSystem]:
 
 
 def default_storage(settings: Settings) -> FileSystem:
-    """Where results go that have no other storage: the folder that the settings name."""
+    """Where results go that have no other storage: the one, or the folder, that the settings name.
+
+    Raises:
+        UnknownBlock: if no storage was saved under the name in the settings.
+    """
+    if settings.default_result_storage_block is not None:
+        kind, _, name = settings.default_result_storage_block.partition("/")
+        return load(kind, name, open_store(settings))
     storage = storage_class("local-file-system")
     return storage.model_validate({"basepath": str(settings.local_storage_path)})

@@ -13,6 +13,8 @@
     ├── SignatureMismatchError (TypeError)   parameters have names that the function does not know
     ├── UnknownPlugin (LookupError)          no serializer, storage, … has that name
     ├── PluginConflict (ValueError)          two classes claim one name
+    ├── UnknownBlock (ValueError)            no storage was saved under that name
+    ├── BlockExists (ValueError)             another storage was saved under that name
     ├── MissingContextError (RuntimeError)   asked for the current run outside of one
     ├── MappingMissingIterable (TypeError)   `map` was given nothing to iterate over
     ├── MappingLengthMismatch (ValueError)   `map` was given iterables of different lengths
@@ -34,6 +36,7 @@
     │   ├── UntrustedReference               its reference points outside every known storage
     │   ├── UnknownStorage                   nothing here knows the storage that it is in
     │   └── UnfinishedRun (RuntimeError)     its run has not ended
+    │       └── UpstreamFailed               nor will it: a run before it failed
     ├── FailedRun                            a failed state that carries no exception of its own
     ├── CrashedRun                           likewise, crashed
     ├── CancelledRun                         likewise, cancelled
@@ -244,6 +247,31 @@ class PluginConflict(UpshotError, ValueError):
         )
 
 
+class UnknownBlock(UpshotError, ValueError):
+    """No storage of that type was saved under that name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(kind, name)
+        self.kind, self.name = kind, name
+
+    def __str__(self) -> str:
+        return (
+            f"Unable to find block document named {self.name} for block type {self.kind};"
+            f" save a storage under that name, or set UPSHOT_HOME to the home that has it"
+        )
+
+
+class BlockExists(UpshotError, ValueError):
+    """Another storage of that type was saved under that name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(kind, name)
+        self.kind, self.name = kind, name
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r} is already in use; save this storage under another name"
+
+
 class MissingContextError(UpshotError, RuntimeError):
     """The current run was asked for where no flow or task runs."""
 
@@ -436,6 +464,14 @@ class UnfinishedRun(MissingResult, RuntimeError):
     """The run has not ended, so it has no result yet."""
 
     remedy = "wait until it has ended"
+
+
+class UpstreamFailed(UnfinishedRun):
+    """The run was not started, for one that it depends on did not complete."""
+
+    remedy = (
+        "see why that one failed and run both again, or wrap it in allow_failure() to start anyway"
+    )
 
 
 class _BlobError(MissingResult):

@@ -27,9 +27,9 @@ from upshot._validation import Validator, check_names
 from upshot.context import FlowRunContext, TaskRunContext
 from upshot.exceptions import ParameterBindError
 from upshot.records import FlowRun, TaskRun
-from upshot.results import infer_factory
+from upshot.results import ResultFactory, infer_factory
 from upshot.runstore import open_store
-from upshot.settings import get_current_settings
+from upshot.settings import Settings, get_current_settings
 from upshot.task_runners import TaskRunner
 from upshot.utilities.hashing import known_file_hash
 
@@ -140,17 +140,21 @@ class Flow(Decorated[P, R_co]):
             flow=self,
             flow_run=self._record(around, parameters, place),
             parameters=parameters,
-            result_factory=infer_factory(
-                self,
-                parent=around.result_factory if around else None,
-                settings=settings,
-                needs_persistence=bool(around and around.retries),
-            ),
+            result_factory=self._factory(around, settings),
             store=open_store(settings),
             settings=settings,
             retries=self.retries,
             runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
             replay=Replay() if self.retries else None,
+        )
+
+    def _factory(self, around: FlowRunContext | None, settings: Settings) -> ResultFactory:
+        """The factory of a call of the flow, in the flow run `around` it."""
+        return infer_factory(
+            self,
+            parent=around.result_factory if around else None,
+            settings=settings,
+            needs_persistence=bool(around and around.retries),
         )
 
     def _bound(

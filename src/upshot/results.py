@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from upshot import _registry, blocks
-from upshot._blob import read_blob, write_blob
+from upshot._blob import PersistedResultBlob
 from upshot._bridge import compatible
 from upshot._keys import Runtime, check_template, format_key
+from upshot._references import place_of, read_reference, write_reference
+from upshot._result_options import (
+    ResultOptions,
+    Said,
+    first_given,
+    serializer_of,
+    storage_of,
+)
 from upshot.documents import (
     LITERALS,
     BaseResult,
@@ -30,13 +39,12 @@ from upshot.exceptions import (
     BlobMissing,
     BlobReplaced,
     DroppedFromMemory,
-    InvalidSettings,
     MissingResult,
     NotPersisted,
-    UnknownPlugin,
     UnknownStorage,
     UnreadableResult,
     UntrustedReference,
+    UpstreamFailed,
 )
 from upshot.filesystems import FileSystem
 from upshot.records import Block, moment
@@ -52,16 +60,6 @@ def DEFAULT_STORAGE_KEY_FN() -> str:
     return uuid4().hex
 
 
-class ResultOptions(Protocol):
-    """What a flow or a task says about its results; None where it says nothing."""
-
-    persist_result: bool | None
-    result_storage: FileSystem | str | None
-    result_serializer: Serializer | str | None
-    result_storage_key: str | None
-    cache_result_in_memory: bool
-
-
 @dataclass(frozen=True, kw_only=True)
 class ResultFactory:
     """Makes documents of the values that a run returns.
@@ -71,7 +69,8 @@ class ResultFactory:
         cache_result_in_memory: whether they are also kept in memory.
         serializer: how values become text.
         storage_block: where blobs go.
-        storage_block_id: that storage's identity in the run store; None without persistence.
+        storage_block_id: that storage's identity in the run store; None if nothing is written and
+            it was not saved under a name.
         storage_key_fn: gives each blob its key, unless `storage_key` does.
         storage_key: a template of the blobs' keys, or None.
     """
@@ -95,6 +94,8 @@ class ResultFactory:
             StorageError: if the storage refuses it, or the key is none.
         """
         document: ResultDocument[T]
+        if isinstance(value, BaseResult):
+            return value  # type: ignore[return-value]
         if not self.persist_result:
             document = UnpersistedResult()
         elif type(value) in LITERALS:
@@ -104,7 +105,7 @@ class ResultFactory:
         if self.cache_result_in_memory or (value is None and not self.persist_result):
             document.hold(value)
         else:
-            document.drop()
+            document.remember(value, keep=False)
         return document
 
     def storage(self) -> FileSystem:
@@ -116,29 +117,60 @@ class ResultFactory:
         if self.persist_result and self._place:
             blocks.register(*self._place, store, recorded=recorded)
 
-    def _create_result(self, obj: Any) -> ResultDocument[Any]:
-        """The document of a value; an awaitable of it where the caller is async."""
+    def create_now(self, obj: T) -> ResultDocument[T]:
+        """As `create`, at this moment and for the current run store."""
         return self.create(obj, at=moment(time.time()), store=open_store())
 
-    create_result = compatible(_create_result)
+    @compatible
+    def create_result(self, obj: Any) -> Any:
+        """The result of a value, which is in its storage by then if it is to be there.
+
+        Raises:
+            UnserializableValue: if the serializer cannot take the value.
+            StorageError: if the storage refuses it, or the key is none.
+        """
+        return self.create_now(obj)
+
+    @compatible(on_class=True)
+    def default_factory(cls: Any, client: Any = None, **overrides: Any) -> Any:
+        """The factory of a run that says nothing of its results and is in no flow.
+
+        Args:
+            client: not needed; programs written for Prefect pass it.
+            overrides: what it says all the same: `persist_result`, `result_storage`,
+                `result_serializer`, `cache_result_in_memory`, `storage_key_fn`; the names of the
+                fields do as well.
+
+        Raises:
+            TypeError: if there is no such option.
+        """
+        return _default_factory(overrides)
+
+    @compatible(on_class=True)
+    def from_flow(cls: Any, flow: Any, client: Any = None) -> Any:
+        """The factory of a call of `flow` here: in a flow run, of a subflow."""
+        return _of_decorated(flow)
+
+    @compatible(on_class=True)
+    def from_task(cls: Any, task: Any, client: Any = None) -> Any:
+        """The factory of a call of `task` here."""
+        return _of_decorated(task)
 
     def _write(
         self, value: T, at: datetime, store: RunStore, runtime: Runtime | None
     ) -> PersistedResult[T]:
-        storage, block = self._place or blocks.identify(self.storage_block)
-        blocks.register(storage, block, store)
-        if self.storage_key is None:
-            key = self.storage_key_fn()
-        else:
-            key = format_key(self.storage_key, runtime or Runtime({}))
-        written = write_blob(storage, key, self.serializer, value, created=at)
-        return PersistedResult(
-            serializer_type=self.serializer.type,
-            storage_block_id=block.id,
-            storage_key=key,
-            uri=storage.uri(key),
-            size=written.size,
-            digest=written.digest,
+        key_fn = self.storage_key_fn
+        if self.storage_key is not None:
+            key_fn = partial(format_key, self.storage_key, runtime or Runtime({}))
+        return write_reference(
+            value,
+            self.storage_block,
+            self.serializer,
+            key_fn,
+            id=self.storage_block_id,
+            place=self._place,
+            store=store,
+            at=at,
         )
 
 
@@ -158,88 +190,44 @@ def infer_factory(
         needs_persistence: whether a feature in use (caching, retries of the flow around it)
             reads results back.
     """
-    storage = _first_given(options.result_storage, parent and parent.storage())
-    serializer = _first_given(options.result_serializer, parent and parent.serializer)
+    storage: Any = first_given(options.result_storage, parent and parent.storage())
+    serializer = first_given(options.result_serializer, parent and parent.serializer)
     persist = options.persist_result
     if persist is None:
         dropped = not options.cache_result_in_memory
         persist = needs_persistence or dropped or settings.results_persist_by_default
-    storage = _storage(storage, settings)
+    storage = storage_of(storage, settings)
     # as it is here and now: neither a later working directory nor a later setting moves it
     place = blocks.identify(storage)
+    if persist:
+        storage.identified(place[1].id)
     return ResultFactory(
         persist_result=persist,
         cache_result_in_memory=options.cache_result_in_memory,
-        serializer=_serializer(serializer, settings),
+        serializer=serializer_of(serializer, settings),
         storage_block=storage,
-        storage_block_id=place[1].id if persist else None,
+        storage_block_id=place[1].id if persist else storage.saved_id(),
         storage_key=options.result_storage_key,
         _place=place,
     )
 
 
-def _first_given(*choices: Any) -> Any:
-    return next((choice for choice in choices if choice is not None), None)
+def _default_factory(overrides: dict[str, Any]) -> ResultFactory:
+    names = {"storage_block": "result_storage", "serializer": "result_serializer"}
+    said = {names.get(name, name): value for name, value in overrides.items() if value is not None}
+    key_fn = said.pop("storage_key_fn", DEFAULT_STORAGE_KEY_FN)
+    id = said.pop("storage_block_id", None)
+    settings = get_current_settings()
+    factory = infer_factory(Said(**said), parent=None, settings=settings, needs_persistence=False)
+    factory.register(open_store())
+    return replace(factory, storage_key_fn=key_fn, storage_block_id=id or factory.storage_block_id)
 
 
-def _storage(choice: FileSystem | str | None, settings: Settings) -> FileSystem:
-    if isinstance(choice, FileSystem):
-        return choice
-    if choice is not None:
-        return blocks.made(choice)
-    return blocks.default_storage(settings)
-
-
-def _serializer(choice: Serializer | str | None, settings: Settings) -> Serializer:
-    if isinstance(choice, Serializer):
-        return choice
-    try:
-        name = choice or settings.results_default_serializer
-        made: Serializer = _registry.load("serializer", name)()
-    except UnknownPlugin as error:
-        if choice is not None:
-            raise
-        raise InvalidSettings("UPSHOT_RESULTS_DEFAULT_SERIALIZER", str(error)) from None
-    return made
-
-
-def read_reference(reference: PersistedResult[Any], *, trust: bool = False) -> Any:
-    """The value behind a reference; blocks.
-
-    Raises:
-        MissingResult: a subclass of it that names the cause.
-    """
-    storage, key = place_of(reference, trust=trust)
-    return read_blob(storage, key, digest=reference.digest, size=reference.size)
-
-
-def place_of(reference: PersistedResult[Any], *, trust: bool = False) -> tuple[FileSystem, str]:
-    """The storage that holds a reference's blob, and its key there.
-
-    It is found by the storage's identity in the run store, else by the `uri` in a storage that is
-    configured or recorded.
-
-    Raises:
-        UntrustedReference: if it is in none of these and `trust` is not given.
-        UnknownStorage: if its storage is not known here, and it has no `uri` that can be opened.
-    """
-    store, key, uri = open_store(), reference.storage_key, reference.uri
-    storage = blocks.find(reference.storage_block_id, store)
-    if storage is not None:
-        return storage, key
-    if uri is None:
-        raise UnknownStorage(key, blocks.name_of(reference.storage_block_id, store))
-    configured = blocks.default_storage(get_current_settings())
-    if (inside := configured.key_of(uri)) is not None:
-        return configured, inside
-    if (found := blocks.find_by_uri(uri, store)) is not None:
-        return found
-    if not trust:
-        raise UntrustedReference(key, uri)
-    folder: FileSystem = _registry.load("storage", "local-file-system")(basepath="/")
-    if (inside := folder.key_of(uri)) is None:
-        raise UnknownStorage(key, uri)
-    return folder, inside
+def _of_decorated(decorated: Any) -> ResultFactory:
+    around = _registry.load("room", "context").FlowRunContext.get()
+    factory: ResultFactory = decorated._factory(around, get_current_settings())
+    factory.register(open_store())
+    return factory
 
 
 __all__ = [
@@ -252,6 +240,7 @@ __all__ = [
     "MissingResult",
     "NotPersisted",
     "PersistedResult",
+    "PersistedResultBlob",
     "ResultFactory",
     "Runtime",
     "UnknownResult",
@@ -259,6 +248,7 @@ __all__ = [
     "UnpersistedResult",
     "UnreadableResult",
     "UntrustedReference",
+    "UpstreamFailed",
     "check_template",
     "infer_factory",
     "place_of",

@@ -53,6 +53,8 @@ class Settings(Model):
         durability: `normal` survives the death of the process, `full` also that of the machine.
         results_persist_by_default: persist results of runs that do not say otherwise.
         results_default_serializer: the type of the serializer of such results.
+        default_result_storage_block: the saved storage, as `type/name`, of results that have no
+            other; by default the folder `local_storage_path`.
         task_default_retries: retries of tasks that do not say otherwise.
         flow_default_retries: retries of flows that do not say otherwise.
         tasks_refresh_cache: run cached tasks again and replace their entries.
@@ -70,6 +72,7 @@ class Settings(Model):
     durability: Literal["normal", "full"] = "normal"
     results_persist_by_default: bool = False
     results_default_serializer: str = "pickle"
+    default_result_storage_block: str | None = None
     task_default_retries: int = Field(default=0, ge=0)
     flow_default_retries: int = Field(default=0, ge=0)
     tasks_refresh_cache: bool = False

@@ -78,6 +78,7 @@ def test_every_setting_can_be_set_and_is_read_back(home: Path) -> None:
         "run_store": "memory",
         "durability": "full",
         "results_default_serializer": "compressed/json",
+        "default_result_storage_block": "local-file-system/mine",
         "task_default_retries": "7",
         "flow_default_retries": "2",
     }

@@ -49,10 +49,10 @@ def test_states_futures_references_and_runs_show_themselves() -> None:
         assert "Completed" in shown(future.wait())
         assert "Completed" in shown(future)
         assert "ValueError" in shown(fail(return_state=True))
-        return future.wait().data
+        return [future.wait().data]
 
     state = around(return_state=True)
-    assert "pickle" in shown(state.result())
+    assert "pickle" in shown(state.result()[0])
     (run,) = open_store().flow_runs()
     assert "around" in shown(run)
     for inner in open_store().task_runs(run.id):

@@ -98,19 +98,18 @@ def test_a_run_that_ended_badly_raises_the_very_exception_or_returns_it(
         with pytest.raises(type(error)) as caught:
             state.result()
         assert caught.value is error
-        assert state.result(raise_on_failure=False) is error
+    for data in (error, held(error)):
+        assert make(data=data).result(raise_on_failure=False) is error
 
 
 @pytest.mark.parametrize(("make", "kind"), ENDED_BADLY)
 def test_a_run_that_ended_badly_without_an_exception_gets_one(make: Any, kind: type) -> None:
-    for state, text in (
-        (make(data="why"), "why"),
-        (make(message="why"), "why"),
-        (make(), kind.__doc__),
-    ):
+    for state, text in ((make(message="why"), "why"), (make(), kind.__doc__)):
         error = state.result(raise_on_failure=False)
         assert type(error) is kind
         assert str(error) == text
+    with pytest.raises(kind, match=r"^why$"):
+        make(data="why").result()
 
 
 def test_a_recorded_failure_is_raised_with_what_is_left_of_it() -> None:

@@ -21,6 +21,7 @@ from upshot.states import Cancelled, Completed, Crashed, Failed, Paused, Running
 
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
 ERROR = ValueError("the run's own")
+INNER = Failed(data=ERROR)
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -124,16 +125,19 @@ def test_outside_of_a_loop_no_setting_and_no_word_makes_it_an_awaitable(
     assert asyncio.run(state.aresult()) is True
 
 
-@pytest.mark.parametrize("data", [ERROR, at("error"), [Failed(data=ERROR)], Failed(data=ERROR)])
+@pytest.mark.parametrize(
+    ("data", "given"),
+    [(ERROR, ERROR), (at("error"), ERROR), (INNER, INNER), ([INNER], [INNER])],
+)
 @pytest.mark.parametrize("make", [Failed, Crashed, Cancelled])
-def test_a_run_that_ended_badly_raises_or_gives_its_exception(
-    run: Run, make: Any, data: Any, stored: dict[str, Any]
+def test_a_run_that_ended_badly_raises_its_exception_or_gives_its_data(
+    run: Run, make: Any, data: Any, given: Any, stored: dict[str, Any]
 ) -> None:
     stored["error"] = ERROR
     state = make(data=data)
 
     async def main(method: Callable[..., Awaitable[Any]], **options: Any) -> Any:
-        assert await method(raise_on_failure=False, **options) is ERROR
+        assert await method(raise_on_failure=False, **options) == given
         return await method(**options)
 
     for method, options in ((state.aresult, {}), (state.result, {"fetch": True})):

@@ -88,7 +88,7 @@ def test_states_are_frozen_hashable_and_differ() -> None:
         first.name = "x"
 
 
-def test_json_holds_references_and_neither_values_nor_exceptions() -> None:
+def test_json_holds_references_and_the_text_of_exceptions_but_no_value() -> None:
     document = PersistedResult[str](
         serializer_type="pickle", storage_block_id=RUN, storage_key="key"
     )
@@ -98,7 +98,7 @@ def test_json_holds_references_and_neither_values_nor_exceptions() -> None:
         (document, document),
         (LiteralResult(value=True), LiteralResult(value=True)),
         (failure, failure),
-        (ValueError("secret"), None),
+        (ValueError("m"), Failure(exception_type="builtins.ValueError", message="m")),
         ("secret", None),
         ([Completed(data="secret")], None),
     ]:

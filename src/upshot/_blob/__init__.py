@@ -8,7 +8,16 @@ What follows `data` follows it on purpose: a writer goes from front to back in o
 is of every byte from the start up to and including the closing quote of `data`.
 """
 
+from upshot._blob.document import PersistedResultBlob, read_whole
 from upshot._blob.read import BlobDescription, describe_blob, read_blob
 from upshot._blob.write import Written, write_blob
 
-__all__ = ["BlobDescription", "Written", "describe_blob", "read_blob", "write_blob"]
+__all__ = [
+    "BlobDescription",
+    "PersistedResultBlob",
+    "Written",
+    "describe_blob",
+    "read_blob",
+    "read_whole",
+    "write_blob",
+]

@@ -14,12 +14,11 @@ from upshot._engine.failures import (
     clear_frames,
     note_unrecorded,
     only_users_frames,
-    record_failure,
     text_of,
 )
 from upshot._replay import Place
 from upshot._waiting import Completion
-from upshot.documents import BaseResult, Failure, LiteralResult, PersistedResult
+from upshot.documents import BaseResult, Failure, LiteralResult, PersistedResult, describe
 from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
 from upshot.records import FINAL, CacheEntry, Run, StateType
 from upshot.runstore import RunStore
@@ -206,7 +205,7 @@ def recorded(data: Any) -> tuple[str | None, str | None]:
     if isinstance(data, LiteralResult | PersistedResult):
         return data.model_dump_json(), None
     if isinstance(data, BaseException):
-        return None, record_failure(data).model_dump_json()
+        return None, describe(data, pickled=True).model_dump_json()
     if isinstance(data, Failure):
         return None, data.model_dump_json()
     return None, None

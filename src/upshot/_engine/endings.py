@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from upshot.exceptions import PausedRun, UnfinishedRun
+from upshot.documents import BaseResult, Failure, UnpersistedResult
+from upshot.exceptions import PausedRun
 from upshot.records import FINAL, FlowRun, Run, StateType, TaskRun, moment
 from upshot.states import State, StateDetails, exception_of
+from upshot.states.failures import unfinished
 
 
 class Conclusion(NamedTuple):
@@ -42,10 +44,9 @@ class Ended:
         if self.run.state_type is StateType.COMPLETED:
             return None
         if self.run.state_type not in FINAL:
-            said = f": {self.run.message}" if self.run.message else ""
             if self.run.state_type is StateType.PAUSED:
                 return PausedRun()
-            return UnfinishedRun(f"the run is {self.run.state_name!r}{said}")
+            return unfinished(self.run.state_name or "", self.run.message)
         return exception_of(self.state())
 
     @property
@@ -87,3 +88,18 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
         timestamp=moment(last.timestamp),
         state_details=details,
     )
+
+
+def recorded_state(run: Run) -> State[Any]:
+    """The state of a run that was read from a store.
+
+    Its data is the result's document or, of a failed run, what was recorded of the exception.
+    """
+    data: Any = None
+    if run.failure is not None:
+        data = Failure.model_validate_json(run.failure)
+    elif run.result is not None:
+        data = BaseResult.model_validate_json(run.result)
+    elif run.state_type is StateType.COMPLETED:
+        data = UnpersistedResult()
+    return state_of(run, data)

@@ -1,16 +1,11 @@
-"""What becomes of an exception: its frames, and what is recorded of it."""
+"""What becomes of an exception: its frames, its text, and that it could not be recorded."""
 
 from __future__ import annotations
 
-import traceback
 from contextlib import suppress
 
 from upshot._frames import frames_of, is_ours, let_go
-from upshot.documents import Failure
 from upshot.exceptions import RunStoreError
-
-_LONGEST_TEXT = 10_000  # characters of a message or a traceback that are recorded
-_MOST_CAUSES = 5
 
 
 def only_users_frames(error: BaseException) -> None:
@@ -50,25 +45,3 @@ def text_of(error: BaseException) -> str:
     except Exception:
         message = "(its text cannot be made)"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
-
-
-def record_failure(error: BaseException, depth: int = 0) -> Failure:
-    """An exception as text, without the value of any variable."""
-    kind = type(error)
-    try:
-        message = str(error)
-        lines = traceback.format_tb(error.__traceback__)
-    except Exception as problem:
-        message, lines = f"(its text cannot be made: {type(problem).__name__})", []
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    causes: tuple[Failure, ...] = ()
-    if cause is not None and depth < _MOST_CAUSES:
-        causes = (record_failure(cause, depth + 1),)
-    notes = getattr(error, "__notes__", ())
-    return Failure(
-        exception_type=f"{kind.__module__}.{kind.__qualname__}",
-        message=message[:_LONGEST_TEXT],
-        traceback="".join(lines)[-_LONGEST_TEXT:],
-        notes=tuple(note for note in notes if isinstance(note, str)),
-        causes=causes,
-    )

@@ -30,7 +30,17 @@ def details(run: Run) -> dict[str, Any]:
     told = facts(run) | {"states": [_state(*step) for step in run.history]}
     if isinstance(run, FlowRun):
         told["parameters"] = loaded(run.parameters)
-    return told | {"failure": loaded(run.failure)}
+    return told | {"failure": _without_pickles(loaded(run.failure))}
+
+
+def _without_pickles(failure: Any) -> Any:
+    """A recorded failure as text; its causes, too."""
+    if not isinstance(failure, dict):
+        return failure
+    causes = [_without_pickles(cause) for cause in failure.get("causes") or ()]
+    return {name: value for name, value in failure.items() if name != "pickled"} | (
+        {"causes": causes} if causes else {}
+    )
 
 
 def duration_of(run: Run, now: float) -> float | None:

@@ -7,11 +7,12 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, BinaryIO, ClassVar
+from uuid import UUID
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, PrivateAttr
 
 from upshot import _registry
-from upshot._bridge import run_blocking
+from upshot._bridge import Compatible, compatible, run_blocking
 from upshot._models import Model
 from upshot.filesystems._keys import relative_key
 
@@ -28,7 +29,11 @@ class FileSystem(Model):
     """
 
     slug: ClassVar[str] = ""  # its name in the table of storages; "" for "module:Class"
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", ignored_types=(Compatible,))
+
+    # where the run store has it, if anywhere, and whether without a name
+    _block_document_id: UUID | None = PrivateAttr(default=None)
+    _is_anonymous: bool | None = PrivateAttr(default=None)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
@@ -39,6 +44,58 @@ class FileSystem(Model):
     def __str__(self) -> str:
         """How messages name it; with no secret in it."""
         return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        # where it is recorded makes it no other storage
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @compatible
+    def save(self, name: str) -> Any:
+        """Keep this storage in the run store under a name; gives its identity there.
+
+        Then `load(name)` gives it back, and `result_storage="type/name"` means it.
+
+        Raises:
+            BlockExists: if another storage of its type has the name.
+        """
+        return self._save_as(name)
+
+    @compatible
+    def _save(self, name: str | None = None, is_anonymous: bool = False) -> Any:
+        return self._save_as(None if is_anonymous else name)
+
+    @compatible(on_class=True)
+    def load(cls: Any, name: str) -> Any:
+        """The storage of this class that was saved under a name.
+
+        Raises:
+            UnknownBlock: if there is none.
+        """
+        rooms = _registry.load("room", "blocks")
+        kind = cls.slug or f"{cls.__module__}:{cls.__qualname__}"
+        return rooms.load(kind, name, rooms.open_store())
+
+    def saved_id(self) -> UUID | None:
+        """This storage's identity in the run store, if it was saved there under a name."""
+        return self._block_document_id if self._is_anonymous is False else None
+
+    def identified(self, id: UUID, *, saved: bool = False) -> None:
+        """Note this storage's identity in the run store; one that was saved keeps its own."""
+        if saved or self._is_anonymous is not False:
+            self._block_document_id, self._is_anonymous = id, not saved
+
+    def _save_as(self, name: str | None) -> UUID:
+        rooms = _registry.load("room", "blocks")
+        if name is not None:
+            id: UUID = rooms.save(self, name, rooms.open_store())
+        else:
+            described, block = rooms.identify(self)
+            rooms.register(described, block, rooms.open_store())
+            id = block.id
+        self.identified(id, saved=name is not None)
+        return id
 
     @abstractmethod
     def read_path(self, path: str) -> Any:

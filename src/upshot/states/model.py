@@ -4,52 +4,46 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, Literal, TypeGuard, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 from uuid import UUID
 
 from pydantic import (
     ConfigDict,
     Field,
+    SerializationInfo,
     ValidationInfo,
     field_serializer,
-    field_validator,
     model_validator,
 )
 
 from upshot import _registry
 from upshot._bridge import in_thread, wants_awaitable
 from upshot._models import Model
-from upshot.documents import BaseResult, Failure
+from upshot.documents import BaseResult, Failure, describe
 from upshot.exceptions import (
     BlobMissing,
     BlobReplaced,
-    CancelledRun,
-    CrashedRun,
-    FailedRun,
     MissingResult,
     NotPersisted,
     PausedRun,
-    UnfinishedRun,
     UnreadableResult,
-    UpshotError,
 )
 from upshot.records import FINAL, StateType, moment, new_id
 from upshot.settings import get_current_settings
-from upshot.states.details import Shown, StateDetails
+from upshot.states.details import Shown, Standing, StateDetails
+from upshot.states.failures import ENDED_BADLY, error_for, stands_for_error, unfinished
 
 R = TypeVar("R")
 
-_ENDED_BADLY: dict[StateType, type[UpshotError]] = {
-    StateType.FAILED: FailedRun,
-    StateType.CRASHED: CrashedRun,
-    StateType.CANCELLED: CancelledRun,
-}
+
+class _Document(dict[str, Any]):
+    """A result's document as a dict, and no dict of the user's that looks like one."""
 
 
-class State(Shown, Model, Generic[R]):
+class State(Standing, Shown, Model, Generic[R]):
     """Where a run stands: a type, a name for it, and, once it has ended, its result.
 
     Attributes:
@@ -73,67 +67,39 @@ class State(Shown, Model, Generic[R]):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_after_type(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and fields.get("name") is None and "type" in fields:
-            return {**fields, "name": StateType(fields["type"]).value.capitalize()}
+    def _complete(cls, fields: Any, info: ValidationInfo) -> Any:
+        if not isinstance(fields, dict) or "type" not in fields:
+            return fields
+        fields, type = dict(fields), StateType(fields["type"])
+        if fields.get("name") is None:
+            fields["name"] = type.value.capitalize()
+        if type is StateType.SCHEDULED:
+            fields["state_details"] = _scheduled(fields.get("state_details"))
+        data = fields.get("data")
+        if isinstance(data, dict) and (info.mode == "json" or _was_ours(fields)):
+            fields["data"] = _document(data)
         return fields
 
-    @field_validator("data", mode="before")
-    @classmethod
-    def _restore_document(cls, data: Any, info: ValidationInfo) -> Any:
-        # only JSON holds documents as dicts; a dict that a user returned stays one
-        if info.mode != "json" or not isinstance(data, dict):
-            return data
-        kind: type[Model] = Failure if "exception_type" in data else BaseResult
-        return kind.model_validate(data)
-
     @field_serializer("data")
-    def _without_values(self, data: Any) -> Any:
+    def _without_values(self, data: Any, info: SerializationInfo) -> Any:
         # a state's JSON holds references; values and live exceptions stay in the process
-        return data.model_dump(mode="json") if isinstance(data, BaseResult | Failure) else None
+        if isinstance(data, BaseResult):
+            return data.model_dump(mode=info.mode)
+        if info.mode != "json":
+            return data
+        if isinstance(data, BaseException):
+            data = describe(data)
+        return data.as_text().model_dump(mode="json") if isinstance(data, Failure) else None
+
+    def dict(self, **options: Any) -> dict[str, Any]:
+        """This state as a dict; `options` as for `model_dump`."""
+        fields = self.model_dump(**options)
+        if isinstance(self.data, BaseResult) and "data" in fields:
+            fields["data"] = _Document(fields["data"])
+        return fields
 
     def __hash__(self) -> int:
         return hash(self.id)
-
-    def is_scheduled(self) -> bool:
-        """Whether the run waits for its time."""
-        return self.type is StateType.SCHEDULED
-
-    def is_pending(self) -> bool:
-        """Whether the run waits to be started."""
-        return self.type is StateType.PENDING
-
-    def is_running(self) -> bool:
-        """Whether the run runs."""
-        return self.type is StateType.RUNNING
-
-    def is_completed(self) -> bool:
-        """Whether the run ended well."""
-        return self.type is StateType.COMPLETED
-
-    def is_failed(self) -> bool:
-        """Whether the run's function raised, or its result could not be kept."""
-        return self.type is StateType.FAILED
-
-    def is_crashed(self) -> bool:
-        """Whether the run was ended from outside."""
-        return self.type is StateType.CRASHED
-
-    def is_cancelled(self) -> bool:
-        """Whether the run was cancelled."""
-        return self.type is StateType.CANCELLED
-
-    def is_cancelling(self) -> bool:
-        """Whether the run is being cancelled."""
-        return self.type is StateType.CANCELLING
-
-    def is_paused(self) -> bool:
-        """Whether the run is paused."""
-        return self.type is StateType.PAUSED
-
-    def is_final(self) -> bool:
-        """Whether the run has ended, however it did."""
-        return self.type in FINAL
 
     @overload
     def result(self, raise_on_failure: bool = True, fetch: None = None) -> R: ...
@@ -170,7 +136,9 @@ class State(Shown, Model, Generic[R]):
 
     async def aresult(self, raise_on_failure: bool = True) -> R:
         """As `result` for sync callers, to be awaited: the same meaning wherever it is called."""
-        reads = isinstance(self.data, BaseResult) and not self.data.has_cached_object()
+        reads = isinstance(self.data, Failure) or (
+            isinstance(self.data, BaseResult) and not self.data.has_cached_object()
+        )
         outcome = partial(self.outcome, raise_on_failure)
         value, error = await in_thread(outcome) if reads else outcome()
         if error is None:
@@ -185,20 +153,19 @@ class State(Shown, Model, Generic[R]):
         if self.type is StateType.PAUSED:
             raise PausedRun
         if self.type not in FINAL:
-            raise self._named(UnfinishedRun(f"the run is {self.name!r} and has not ended"))
+            raise self._named(unfinished(self.name, self.message))
         try:
-            if self.type in _ENDED_BADLY:
-                error = self._as_it_ended(exception_of(self))
+            data = self.data.fetch() if isinstance(self.data, BaseResult) else self.data
+            if self.type in ENDED_BADLY and (raise_on_failure or stands_for_error(data)):
+                error = self._as_it_ended(error_for(self, data))
                 return (None, error) if raise_on_failure else (error, None)
-            if isinstance(self.data, BaseResult):
-                return self.data.fetch(), None
         except MissingResult as problem:
             if isinstance(problem, BlobMissing | BlobReplaced | UnreadableResult):
                 self._leave_cache()
             raise self._named(problem) from problem.__cause__
-        if self.data is None:
+        if data is None and not isinstance(self.data, BaseResult):
             raise self._named(NotPersisted("the state has no data"))
-        return self.data, None
+        return data, None
 
     def _leave_cache(self) -> None:
         """Have no later run take this result, which cannot be read."""
@@ -230,41 +197,22 @@ def _warn_unfetched() -> bool:
     return False
 
 
-def exception_of(state: State[Any]) -> BaseException:
-    """The exception that a state which ended badly stands for.
-
-    Raises:
-        ValueError: if the state did not end badly, or holds states of which none did.
-    """
-    if state.type not in _ENDED_BADLY:
-        raise ValueError(f"Expected failed or crashed state got {state.name}.")
-    data = state.data.fetch() if isinstance(state.data, BaseResult) else state.data
-    if isinstance(data, BaseException):
-        return data
-    if is_state(data):
-        return exception_of(data)
-    if is_state_iterable(data):
-        failed = next((inner for inner in data if inner.type in _ENDED_BADLY), None)
-        if failed is None:
-            raise ValueError("Failed state result was an iterable of states but none were failed.")
-        return exception_of(failed)
-    if isinstance(data, Failure):
-        return _stand_in(state.type, data)
-    return _ENDED_BADLY[state.type](data if isinstance(data, str) else state.message or "")
+def _scheduled(details: Any) -> StateDetails:
+    found = StateDetails.model_validate(details or {})
+    if found.scheduled_time is not None:
+        return found
+    return found.copy(update={"scheduled_time": moment(time.time())})
 
 
-def _stand_in(type: StateType, failure: Failure) -> BaseException:
-    error = _ENDED_BADLY[type](f"{failure.exception_type}: {failure.message}")
-    for note in (*failure.notes, failure.traceback):
-        error.add_note(note)
-    return error
+def _document(fields: dict[str, Any]) -> Any:
+    if "exception_type" not in fields:
+        return BaseResult.model_validate(fields)
+    # JSON of a state may come from anywhere, and loading a pickle runs code
+    return Failure.model_validate(fields).as_text()
 
 
-def is_state(thing: object) -> TypeGuard[State[Any]]:
-    """Whether this is a state."""
-    return isinstance(thing, State)
-
-
-def is_state_iterable(thing: object) -> TypeGuard[Iterable[State[Any]]]:
-    """Whether this is a list, tuple or set of states, not empty."""
-    return isinstance(thing, list | tuple | set) and bool(thing) and all(map(is_state, thing))
+def _was_ours(fields: dict[str, Any]) -> bool:
+    """Whether the data of a state's fields is a document, as in `dict()` or JSON of a state."""
+    if isinstance(fields["data"], _Document):
+        return True
+    return isinstance(fields.get("id"), str) and isinstance(fields.get("timestamp"), str)

@@ -22,8 +22,9 @@ from typing import Any
 import cloudpickle
 
 from upshot._engine.effects import Invoke, Outcome
-from upshot._engine.failures import only_users_frames, record_failure, text_of
+from upshot._engine.failures import only_users_frames, text_of
 from upshot._engine.sync_driver import invoke
+from upshot.documents import describe
 from upshot.exceptions import FailedRun, UnserializableValue, WorkerDied
 from upshot.settings import Settings, using
 
@@ -167,7 +168,7 @@ def _pickled(outcome: Outcome) -> bytes:
 def _pickled_error(error: BaseException, returned: bool) -> bytes:
     # frames do not travel, so what they said goes along as text
     only_users_frames(error)
-    note = f"In worker process {os.getpid()}:\n{record_failure(error).traceback}"
+    note = f"In worker process {os.getpid()}:\n{describe(error).traceback}"
     with suppress(Exception):
         error.add_note(note)
     try:

@@ -1,0 +1,129 @@
+"""References: from a value in a storage to its document, and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from upshot import _registry, blocks
+from upshot._blob import PersistedResultBlob, read_blob, read_whole, write_blob
+from upshot.documents import Failure, PersistedResult
+from upshot.exceptions import UnknownStorage, UntrustedReference
+from upshot.filesystems import FileSystem
+from upshot.records import Block, moment
+from upshot.runstore import RunStore, open_store
+from upshot.serializers import Serializer
+from upshot.settings import get_current_settings
+
+
+def write_reference(
+    value: Any,
+    storage: FileSystem,
+    serializer: Serializer,
+    key_fn: Callable[[], str],
+    *,
+    id: UUID | None = None,
+    place: tuple[FileSystem, Block] | None = None,
+    store: RunStore | None = None,
+    at: datetime | None = None,
+) -> PersistedResult[Any]:
+    """Write a value and make its reference; blocks.
+
+    Args:
+        value: the value.
+        storage: where it goes.
+        serializer: how it becomes text.
+        key_fn: gives its key.
+        id: the storage's identity in the run store, if it has one of its own.
+        place: the storage and its record, if they are known.
+        store: the run store that is to know it; by default the one of the settings.
+        at: when the blob was made; by default now.
+    """
+    described, block = place or blocks.identify(storage)
+    if id not in (None, block.id):
+        block = replace(block, id=id)
+    blocks.register(described, block, store or open_store())
+    key = _checked(key_fn())
+    written = write_blob(described, key, serializer, value, created=at or moment(time.time()))
+    return PersistedResult(
+        serializer_type=serializer.type,
+        storage_block_id=block.id,
+        storage_key=key,
+        uri=described.uri(key),
+        size=written.size,
+        digest=written.digest,
+    )
+
+
+def _checked(key: object) -> str:
+    if isinstance(key, str):
+        return key
+    raise TypeError(f"Expected type 'str' for result storage key; got value {key!r}")
+
+
+def read_document(reference: PersistedResult[Any]) -> PersistedResultBlob:
+    """The whole blob of a reference, its value still as text; blocks.
+
+    Raises:
+        MissingResult: a subclass of it that names the cause.
+    """
+    return read_whole(*place_of(reference))
+
+
+def recorded_failure(flow_run: UUID | None, task_run: UUID | None) -> Failure | None:
+    """What the run store has of the exception of a run; None if it has nothing."""
+    store = open_store()
+    run: Any = None
+    if task_run is not None:
+        run = store.task_run(task_run)
+    if run is None and flow_run is not None:
+        run = store.flow_run(flow_run)
+    try:
+        return Failure.model_validate_json(run.failure) if run and run.failure else None
+    except ValidationError:
+        return None
+
+
+def read_reference(reference: PersistedResult[Any], *, trust: bool = False) -> Any:
+    """The value behind a reference; blocks.
+
+    Raises:
+        MissingResult: a subclass of it that names the cause.
+    """
+    storage, key = place_of(reference, trust=trust)
+    return read_blob(storage, key, digest=reference.digest, size=reference.size)
+
+
+def place_of(reference: PersistedResult[Any], *, trust: bool = False) -> tuple[FileSystem, str]:
+    """The storage that holds a reference's blob, and its key there.
+
+    It is found by the storage's identity in the run store, else by the `uri` in a storage that is
+    configured or recorded.
+
+    Raises:
+        UntrustedReference: if it is in none of these and `trust` is not given.
+        UnknownStorage: if its storage is not known here, and it has no `uri` that can be opened.
+    """
+    store, key, uri = open_store(), reference.storage_key, reference.uri
+    storage = blocks.find(reference.storage_block_id, store)
+    if storage is not None:
+        return storage, key
+    if uri is None:
+        raise UnknownStorage(key, blocks.name_of(reference.storage_block_id, store))
+    configured = blocks.default_storage(get_current_settings())
+    if (inside := configured.key_of(uri)) is not None:
+        return configured, inside
+    if (found := blocks.find_by_uri(uri, store)) is not None:
+        return found
+    if not trust:
+        raise UntrustedReference(key, uri)
+    folder: FileSystem = _registry.load("storage", "local-file-system")(basepath="/")
+    if (inside := folder.key_of(uri)) is None:
+        raise UnknownStorage(key, uri)
+    return folder, inside

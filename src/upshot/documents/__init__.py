@@ -1,0 +1,31 @@
+"""The documents: what a run's result looks like from outside.
+
+They are nouns: they hold facts and turn into JSON and back. The value that a result may carry in
+memory belongs to none of that: not to its equality, hash, repr, copies or pickle.
+"""
+
+from upshot.documents.base import DROPPED, BaseResult, Reader
+from upshot.documents.failure import Failure, describe, revive
+from upshot.documents.kinds import (
+    LITERALS,
+    LiteralResult,
+    PersistedResult,
+    ResultDocument,
+    UnknownResult,
+    UnpersistedResult,
+)
+
+__all__ = [
+    "DROPPED",
+    "LITERALS",
+    "BaseResult",
+    "Failure",
+    "LiteralResult",
+    "PersistedResult",
+    "Reader",
+    "ResultDocument",
+    "UnknownResult",
+    "UnpersistedResult",
+    "describe",
+    "revive",
+]
