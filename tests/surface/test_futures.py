@@ -294,7 +294,7 @@ def test_a_failed_future_raises_failed_run_with_its_text() -> None:
 
 
 def test_a_failed_future_is_resolved_to_its_exception_where_that_is_not_to_be_raised() -> None:
-    (found,) = resolved([ended(Failed(data="foo"))], raise_on_failure=False)
+    (found,) = resolved([ended(Failed(message="foo"))], raise_on_failure=False)
     assert isinstance(found, FailedRun)
     assert str(found) == "foo"
 
