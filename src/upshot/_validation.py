@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from types import GenericAlias
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from upshot.exceptions import InvalidOptionValue, ParameterTypeError, SignatureMismatchError
 
@@ -61,9 +62,15 @@ class Validator:
 
     def __init__(self, fn: Callable[..., Any], signature: inspect.Signature) -> None:
         self._fn, self._signature = fn, signature
-        self.is_needed = any(
-            parameter.annotation is not parameter.empty
-            for parameter in signature.parameters.values()
+        parameters = signature.parameters.items()
+        # defaults of the form `Field(default=…)`, which also say what is asked of the parameter
+        self._described = {
+            name: parameter.default
+            for name, parameter in parameters
+            if isinstance(parameter.default, FieldInfo)
+        }
+        self.is_needed = bool(self._described) or any(
+            parameter.annotation is not parameter.empty for _, parameter in parameters
         )
 
     @cached_property
@@ -74,11 +81,15 @@ class Validator:
             name: _annotation(parameters[name], kind)
             for name, kind in _kinds(self._fn, self._signature).items()
         }
+        for name, field in self._described.items():
+            for asked in field.metadata:
+                fields[name] = Annotated[fields.get(name, Any), asked]
         checks = _checks_of(fields)
         defaults = {
             name: parameters[name].default
             for name in fields
             if parameters[name].default is not inspect.Parameter.empty
+            and name not in self._described
         }
         unfit = {name: defaults[name] for name in _unfit(checks, defaults)}
         return checks, frozenset(fields), unfit
@@ -99,6 +110,8 @@ class Validator:
         expected = signature.parameters
         if not parameters.keys() <= expected.keys():
             raise SignatureMismatchError.from_bad_params(expected, parameters)
+        if self._described:
+            parameters = self._with_described(parameters)
         problems = [
             f"- {name}: is required"
             for name, parameter in expected.items()
@@ -118,8 +131,20 @@ class Validator:
             raise ParameterTypeError("\n".join(problems))
         return {**parameters, **coerced}
 
+    def _with_described(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The same, with the defaults that are meant; without those that are required."""
+        found = dict(parameters)
+        for name, field in self._described.items():
+            if found.get(name) is field:
+                found[name] = field.get_default(call_default_factory=True, validated_data={})
+                if field.is_required():
+                    del found[name]
+        return found
+
 
 def _is_required(parameter: inspect.Parameter) -> bool:
+    if isinstance(parameter.default, FieldInfo):
+        return parameter.default.is_required()
     variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     return parameter.default is parameter.empty and not variadic
 

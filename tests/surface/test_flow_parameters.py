@@ -143,6 +143,18 @@ def test_a_default_may_be_of_another_type() -> None:
     assert defaults(y="other", return_state=True).is_failed()
 
 
+def test_a_default_may_be_described_by_a_field() -> None:
+    @flow
+    def fields(x: int = Field(gt=1), y: int = Field(default=5), z: Any = Field(default_factory=list)) -> Any:  # fmt: skip # noqa: E501, B008
+        return x, y, z
+
+    given: Any = "2"
+    assert fields(given) == (2, 5, [])
+    assert fields.validate_parameters({"x": 3}) == {"x": 3}
+    for bad in (fields(1, return_state=True), fields(return_state=True)):
+        assert "- x: " in bad.message
+
+
 def test_names_that_models_could_not_have_are_fine() -> None:
     @flow
     def odd(_private: int, model_config: int, json: int, self: int) -> Any:
