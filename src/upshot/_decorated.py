@@ -28,6 +28,8 @@ from upshot._engine.endings import Ended
 from upshot._hooks import Hook, checked_hooks
 from upshot._option_types import UNSET_BY_NONE
 from upshot._parameters import signature_of
+from upshot._signals import AsyncTerminable, Terminable
+from upshot.context import FlowRunContext
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
 from upshot.settings import get_current_settings
@@ -45,6 +47,7 @@ class Decorated(Generic[P, R_co]):
     """A function whose calls are runs."""
 
     kind = ""
+    terminable = False  # whether SIGTERM ends the outermost of its runs
 
     isasync: bool
     persist_result: bool | None
@@ -124,12 +127,9 @@ class Decorated(Generic[P, R_co]):
         """
         return_state = bool(kwargs.pop("return_state", False))
         steps = self._steps(args, kwargs, not return_state)
-        if not self.isasync:
-            end = sync_driver.drive(steps)
-        elif not call_must_block():
+        if self.isasync and not call_must_block():
             return self._acall(steps, return_state)
-        else:
-            end = run_blocking(partial(async_driver.drive, steps))
+        end = self._drive(steps)
         value, error = _answer(end, return_state)
         try:
             if error is None:
@@ -144,7 +144,10 @@ class Decorated(Generic[P, R_co]):
         return self(*args, return_state=True, **kwargs)
 
     async def _acall(self, steps: Steps[Ended], return_state: bool) -> Any:
-        end = await async_driver.drive(steps)
+        if self.terminable and FlowRunContext.get() is None:
+            end = await self._adrive(steps)
+        else:
+            end = await async_driver.drive(steps)
         value, error = _answer(end, return_state)
         try:
             if error is None:
@@ -152,6 +155,21 @@ class Decorated(Generic[P, R_co]):
             raise error
         finally:
             del value, error, end
+
+    def _drive(self, steps: Steps[Ended]) -> Ended:
+        if self.terminable and FlowRunContext.get() is None:
+            with Terminable():
+                return self._driven(steps)
+        return self._driven(steps)
+
+    def _driven(self, steps: Steps[Ended]) -> Ended:
+        if self.isasync:
+            return run_blocking(partial(async_driver.drive, steps))
+        return sync_driver.drive(steps)
+
+    async def _adrive(self, steps: Steps[Ended]) -> Ended:
+        with AsyncTerminable():
+            return await async_driver.drive(steps)
 
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool

@@ -15,6 +15,7 @@ from upshot._engine.coordinator import coordinator
 from upshot._engine.endings import Conclusion
 from upshot._parameters import arguments_of, describe
 from upshot._run_names import run_name
+from upshot._signals import behind
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
 from upshot.records import moment
@@ -29,6 +30,7 @@ class FlowBody:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     context: FlowRunContext
+    released: bool = False
 
     def call(self) -> Any:
         """Call the function."""
@@ -40,7 +42,12 @@ class FlowBody:
         """Call the function, if it is async."""
         self.context.start_attempt()
         with entered(self._variables(is_async=True)):
-            return await self.fn(*self.args, **self.kwargs)
+            try:
+                return await self.fn(*self.args, **self.kwargs)
+            except BaseException as error:
+                if (cause := behind(error)) is not error:
+                    raise cause from error
+                raise
 
     def validate(
         self,
@@ -81,10 +88,20 @@ class FlowBody:
             runtime=Runtime(context.parameters, context.flow_run),
         )
 
+    def holds(self) -> bool:
+        """Whether letting go may take a while."""
+        runner = None if self.released else self.context.runner
+        return runner is not None and (runner.closing_blocks or bool(self.context.unfinished()))
+
     def release(self) -> None:
-        """Let go of what only the run needed."""
-        left = self.context.unfinished()
-        if left:  # it was interrupted, else it would have waited for them
-            coordinator().give_up(left)
-        if self.context.runner is not None:
-            self.context.runner.close()
+        """Let go of what only the run needed: once, also if it is interrupted meanwhile."""
+        runner = None if self.released else self.context.runner
+        self.released = True
+        if runner is None:
+            return
+        try:
+            left = self.context.unfinished()
+            if left:  # it was interrupted, else it would have waited for them
+                coordinator().end(left)
+        finally:
+            runner.close()

@@ -6,76 +6,25 @@ import asyncio
 import atexit
 import os
 import threading
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeAlias, TypeVar
 
-from upshot._waiting import Completion, blocked_by, enter
+from upshot._jobs import Job
+from upshot._waiting import enter, given_up, interruptible
 
 T = TypeVar("T")
+Refused: TypeAlias = Callable[[BaseException], object]
 
 STALL = 0.1  # seconds after which a loop that does not begin a job is taken to be blocked
+LOOK = 0.1  # seconds between two looks at the jobs that were started
+IDLE_LOOKS = 20  # after so many at none, the thread that looks ends
 END_PATIENCE = 5.0  # seconds that the end of the interpreter waits for a loop to stop
-
-
-class Job:
-    """Async work for a sync caller, done by one loop: the first that comes to it."""
-
-    def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
-        self.done = Completion("async work")
-        self.begun, self._ended = threading.Event(), threading.Event()
-        self._work, self._claim = work, threading.Lock()
-        self._value: Any = None
-        self._error: BaseException | None = asyncio.CancelledError()  # before it has begun
-
-    def begin(self) -> None:
-        """Begin on the loop that runs here, unless it has begun or is no more wanted."""
-        if self._claim.acquire(blocking=False):
-            self.done.thread = threading.get_ident()
-            self._task = asyncio.get_running_loop().create_task(self._run(self._work()))
-            self._task.add_done_callback(self._end)
-            self.begun.set()
-
-    def _end(self, task: asyncio.Task[None]) -> None:
-        self._ended.set()
-        self.done.set_result(None)
-
-    async def _run(self, work: Awaitable[Any]) -> None:
-        try:
-            self._value, self._error = await work, None
-        except BaseException as error:
-            self._error = error  # raised here, some of them would end the loop that others need too
-
-    def wait(self) -> Any:
-        """What the work gives; an interrupt of this thread cancels it, and waits for its end.
-
-        Raises:
-            WouldBlockLoop: if the work waits for what this thread alone can do.
-        """
-        try:
-            with blocked_by([self.done]):
-                self._ended.wait()
-        except BaseException:
-            self.cancel()
-            raise
-        value, self._value = self._value, None
-        error, self._error = self._error, None
-        try:
-            if error is not None:
-                raise error
-            return value
-        finally:
-            del error  # else the traceback would hold a frame that holds the traceback
-
-    def cancel(self) -> None:
-        """Have the work cancelled, and wait for its end; if it has not begun, it never will."""
-        if not self._claim.acquire(blocking=False):
-            self.begun.wait()
-            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
-            self._ended.wait()
 
 
 class Portal:
@@ -108,8 +57,8 @@ class Portal:
         self._runs.set_result(None)
         await self._end.wait()
 
-    def takes(self, job: Job) -> bool:
-        """Whether its loop begins a job soon."""
+    def offer(self, job: Job) -> bool:
+        """Have its loop begin a job when it comes to that; False if it has ended."""
 
         def begin() -> None:
             self.stalled = False
@@ -117,7 +66,13 @@ class Portal:
 
         try:
             self._loop.call_soon_threadsafe(begin)
-        except RuntimeError:  # it has ended
+        except RuntimeError:
+            return False
+        return True
+
+    def takes(self, job: Job) -> bool:
+        """Whether its loop begins a job soon."""
+        if not self.offer(job):
             return False
         self.stalled = not job.begun.wait(STALL)
         return not self.stalled
@@ -159,30 +114,101 @@ def call(work: Callable[[], Awaitable[T]]) -> T:
                 portal.callers -= 1
 
 
-def start(work: Callable[[], Awaitable[None]], refused: Callable[[BaseException], object]) -> None:
-    """Begin async work, in the caller's context, and do not wait for its end.
+def start(work: Callable[[], Awaitable[None]], refused: Refused) -> None:
+    """Begin async work, in the caller's context, and wait neither for its end nor for a loop.
 
     Args:
         work: is called on a loop; neither that nor what it gives may raise.
         refused: told why it could not begin.
     """
+    job = Job(work)
+
+    def interrupt() -> None:
+        if not job.interrupt():
+            refused(given_up())
+
+    interruptible(interrupt)
     try:
-        _give(Job(work))
+        portal = next((portal for portal in _free() if portal.offer(job)), None)
+        if portal is None:
+            portal = _opened()
+            portal.offer(job)
+        _watch.add(job, portal, refused)
     except RuntimeError as error:
         refused(error)
 
 
+def _free() -> list[Portal]:
+    with _lock:
+        return [portal for portal in _open if not (portal.callers or portal.stalled)]
+
+
+def _opened() -> Portal:
+    portal = Portal()
+    with _lock:
+        _open.append(portal)
+    return portal
+
+
 def _give(job: Job) -> None:
     try:
-        with _lock:
-            free = [portal for portal in _open if not (portal.callers or portal.stalled)]
+        free = _free()
         while not any(portal.takes(job) for portal in free):
-            free = [Portal()]
-            with _lock:
-                _open.extend(free)
+            free = [_opened()]
     except BaseException:
         job.cancel()
         raise
+
+
+class _Watch:
+    """Hands jobs that a loop does not begin to another one, so that who starts them need not wait.
+
+    It looks at them now and then: to be woken for each would cost more than to start it.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: deque[tuple[float, Job, Portal, Refused]] = deque()
+        self._lock = threading.Lock()
+        self._looks = False
+
+    def add(self, job: Job, portal: Portal, refused: Refused) -> None:
+        """Look after a job that was offered to a portal."""
+        self._jobs.append((time.monotonic() + STALL, job, portal, refused))
+        if self._looks:
+            return
+        with self._lock:
+            looks, self._looks = self._looks, True
+        if not looks:
+            run = partial(Context().run, self._look)
+            with suppress(RuntimeError):  # the interpreter ends: who is blocked then stays so
+                threading.Thread(target=run, name="upshot-portal-watch", daemon=True).start()
+
+    def _look(self) -> None:
+        idle = 0
+        while idle < IDLE_LOOKS:
+            time.sleep(LOOK)
+            idle = 0 if self._jobs else idle + 1
+            while self._jobs and self._is_over(*self._jobs[0]):
+                self._jobs.popleft()
+        self._looks = False
+        if self._jobs:  # one came just now, and found this thread at work
+            _, job, portal, refused = self._jobs.popleft()
+            self.add(job, portal, refused)
+
+    def _is_over(self, due: float, job: Job, portal: Portal, refused: Refused) -> bool:
+        if job.begun.is_set() or job.dropped:
+            return True
+        if time.monotonic() < due:
+            return False
+        portal.stalled = True
+        try:
+            _give(job)
+        except RuntimeError as error:
+            refused(error)
+        return True
+
+
+_watch = _Watch()
 
 
 def _close() -> None:
@@ -193,8 +219,8 @@ def _close() -> None:
 
 def _forget() -> None:
     """In a forked child the threads are gone; its first need starts new ones."""
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _watch
+    _lock, _watch = threading.Lock(), _Watch()
     _open.clear()
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 
 from upshot._loops import thread_safe
-from upshot.exceptions import WouldBlockLoop
+from upshot.exceptions import RunElsewhere, WouldBlockLoop
 
 Lend = Callable[[], AbstractContextManager[None]]
 
@@ -52,7 +52,10 @@ class Completion(Future[Any]):
         thread: without which it cannot end now: where its function is being called, or whose
             loop is to call it.
         given_up: nobody waits for it any more, so it need not go on.
+        interrupt: breaks off its function where that is being called now; None if nobody can.
     """
+
+    interrupt: Callable[[], object] | None = None
 
     def __init__(
         self, name: str, after: Iterable[Completion] = (), loop_thread: int | None = None
@@ -61,11 +64,16 @@ class Completion(Future[Any]):
         self.name = name
         self.thread = loop_thread
         self.given_up = False
+        self.forks = _forks
         self._after = after = [completion for completion in after if not completion.done()]
         self._awaited: dict[object, Sequence[Completion]] = {}
         self.set_running_or_notify_cancel()
         if after:
             self.add_done_callback(lambda _: after.clear())
+
+    def is_of_parent(self) -> bool:
+        """Whether it goes on in the process that this one was forked from, if it does."""
+        return self.forks != _forks
 
     def awaited(self) -> list[Completion]:
         """The runs that must end before this one can."""
@@ -84,6 +92,7 @@ class Completion(Future[Any]):
 # them, the wait that would close a circle is the one that is refused
 _graph = threading.Lock()
 _blocked: dict[int, Sequence[Completion]] = {}
+_forks = 0  # how many forks lie between this process and the first one that was upshot's
 # the run, or the work for a blocked caller, whose async function goes on here
 _inside: ContextVar[Completion | None] = ContextVar("upshot_inside", default=None)
 
@@ -93,15 +102,22 @@ def enter(completion: Completion) -> None:
     _inside.set(completion)
 
 
-def given_up() -> BaseException:
+def given_up(why: str = "the flow run that submitted it was interrupted") -> BaseException:
     """What ends a run that was given up."""
-    return asyncio.CancelledError("the flow run that submitted it was interrupted")
+    return asyncio.CancelledError(why)
 
 
 def is_given_up_here() -> bool:
     """Whether nobody waits for the run of this context any more."""
     run = _inside.get()
     return run is not None and run.given_up
+
+
+def interruptible(how: Callable[[], object]) -> None:
+    """Say how the function of this context's run is broken off from now until it ends."""
+    run = _inside.get()
+    if run is not None:
+        run.interrupt = how
 
 
 def bind_here() -> Callable[[], None]:
@@ -132,13 +148,21 @@ def _stuck(
     return None
 
 
+def _check_process(completions: Sequence[Completion]) -> None:
+    for completion in completions:
+        if completion.forks != _forks and not completion.done():
+            raise RunElsewhere(completion.name)
+
+
 @contextmanager
 def blocked_by(completions: Sequence[Completion]) -> Iterator[None]:
     """Block this thread in the block, which waits for these runs; it holds no slot meanwhile.
 
     Raises:
+        RunElsewhere: if one of them goes on in the process that this one was forked from.
         WouldBlockLoop: if one of them could not end while this thread is blocked.
     """
+    _check_process(completions)
     here = threading.get_ident()
     with _graph:
         name = _stuck(completions, here, None)
@@ -189,8 +213,10 @@ def awaiting(completions: Sequence[Completion]) -> Iterator[None]:
     """Say that the async function that goes on here waits in the block for these runs.
 
     Raises:
+        RunElsewhere: if one of them goes on in the process that this one was forked from.
         WouldBlockLoop: if one of them waits for what goes on here.
     """
+    _check_process(completions)
     inside, token = _inside.get(), object()
     if inside is None:
         yield
@@ -227,8 +253,9 @@ def when_all_done(completions: Sequence[Completion], tell: Callable[[], object])
 
 def _start_over() -> None:
     """In a forked child nobody else waits, and a lock may be held for ever."""
-    global _graph
+    global _graph, _forks
     _graph = threading.Lock()
+    _forks += 1
     _blocked.clear()
     _slot.lend = None
 

@@ -71,8 +71,9 @@ class FlowRunContext:
         return cls.current.get(None)  # type: ignore[return-value]
 
     def unfinished(self) -> list[Completion]:
-        """The runs that were submitted and have not ended."""
-        return [run for run in list(self.submitted) if not run.done()]
+        """The runs that were submitted, here and not before a fork, and have not ended."""
+        runs = list(self.submitted)
+        return [run for run in runs if not (run.is_of_parent() or run.done())]
 
     def in_worker(self) -> WorkerFlow:
         """What a worker process needs to know of the flow run, so that it can be pickled."""

@@ -19,6 +19,7 @@
     ├── MappingMissingIterable (TypeError)   `map` was given nothing to iterate over
     ├── MappingLengthMismatch (ValueError)   `map` was given iterables of different lengths
     ├── WouldBlockLoop (RuntimeError)        a blocking wait could never end
+    ├── RunElsewhere (RuntimeError)          a forked child waits for a run of its parent
     ├── WorkerDied (RuntimeError)            a worker process died under a run
     ├── UnserializableValue (ValueError)     a serializer cannot take a value
     ├── StorageError                         a storage refuses
@@ -42,6 +43,8 @@
     ├── CancelledRun                         likewise, cancelled
     └── PausedRun                            a paused run has no result yet
 
+Beside it stands `TerminationSignal`, which is no `Exception`: SIGTERM ends a flow by it.
+
 Each error's ``args`` are what its class was called with, so all of them survive pickling; the
 text is made when it is asked for, and says what to do.
 """
@@ -49,6 +52,7 @@ text is made when it is asked for, and says what to do.
 from __future__ import annotations
 
 import inspect
+import signal as signals
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Self
@@ -322,6 +326,20 @@ class WouldBlockLoop(UpshotError, RuntimeError):
         )
 
 
+class RunElsewhere(UpshotError, RuntimeError):
+    """A forked child waits for a run that goes on in the process that it was forked from."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(run)
+        self.run = run
+
+    def __str__(self) -> str:
+        return (
+            f"{self.run!r} goes on in the process that this one was forked from, and its end will"
+            " never be known here; wait for it before forking, or submit it here"
+        )
+
+
 class WorkerDied(UpshotError, RuntimeError):
     """The worker process in which a run's function was being called has died."""
 
@@ -564,3 +582,20 @@ class CancelledRun(_EndedWithoutValue):
 
 class PausedRun(_EndedWithoutValue):
     """The run is paused, result is not available."""
+
+
+class TerminationSignal(BaseException):
+    """A signal asked the process to end while a flow ran, and has ended that first.
+
+    No `Exception`, as `KeyboardInterrupt` is none, so that handlers of errors do not hide it.
+
+    Args:
+        signal: the signal's number.
+    """
+
+    def __init__(self, signal: int = signals.SIGTERM) -> None:
+        super().__init__(signal)
+        self.signal = signal
+
+    def __str__(self) -> str:
+        return f"the process was asked to end by {signals.Signals(self.signal).name}"

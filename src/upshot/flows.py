@@ -53,6 +53,7 @@ class Flow(Decorated[P, R_co]):
     """
 
     kind = "flow"
+    terminable = True
 
     options = frozenset(FLOW_DEFAULTS)
     changes = frozenset(FLOW_CHANGES)
@@ -126,7 +127,7 @@ class Flow(Decorated[P, R_co]):
             children=context.unfinished,
             host=context.host_on if self.isasync else None,
             release=body.release,
-            holds=lambda: context.runner is not None,
+            holds=body.holds,
             validate=self._validation(body, misfit),
             name_run=partial(body.name_run, self.flow_run_name) if self.flow_run_name else None,
         )

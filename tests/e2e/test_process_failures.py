@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -18,8 +19,9 @@ from tests.e2e.processes import (
     submitted,
     where,
 )
-from upshot import task
+from upshot import flow, task
 from upshot.exceptions import FailedRun, UnserializableValue, WorkerDied
+from upshot.task_runners import ProcessPoolTaskRunner
 
 pytestmark = pytest.mark.usefixtures("upshot_home")
 
@@ -187,3 +189,55 @@ def test_ctrl_c_reaches_workers_and_leaves_them_be() -> None:
         return os.getpid()
 
     assert submitted(interrupt).result() != os.getpid()
+
+
+def test_an_interrupted_flow_breaks_off_what_its_workers_do(tmp_path: Path) -> None:
+    begun, made = tmp_path / "begun", []
+    os.mkfifo(begun)
+
+    @task
+    def waits(path: Path) -> None:
+        path.write_text("begun")
+        threading.Event().wait()
+
+    def use() -> None:
+        made.extend([waits.submit(begun), where.submit(), where.submit()])
+        begun.read_text()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_processes(use, workers=1)
+    # the one that was being called, and two that waited for the one worker
+    states = [future.wait(20) for future in made]
+    assert [state.name for state in states] == ["Crashed"] * 3
+    assert ["was interrupted" in str(state.message) for state in states] == [True] * 3
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_the_end_of_workers_does_not_block_a_loop(
+    ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    original = ProcessPoolTaskRunner.close
+
+    def close(self: ProcessPoolTaskRunner) -> None:
+        threads.append(threading.current_thread())
+        original(self)
+
+    monkeypatch.setattr(ProcessPoolTaskRunner, "close", close)
+
+    @flow(task_runner=ProcessPoolTaskRunner(max_workers=1))
+    async def body() -> None:
+        where.submit().result()
+        if ends == "badly":
+            raise asyncio.CancelledError
+
+    async def main() -> None:
+        try:
+            await body()
+        except asyncio.CancelledError:
+            assert ends == "badly"
+
+    asyncio.run(main())
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()

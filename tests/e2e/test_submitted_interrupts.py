@@ -214,3 +214,33 @@ def test_runs_that_are_given_up_twice_end_once() -> None:
     assert name_of(future) == "Completed"
     coordinator().give_up([waiting.done])
     assert add.submit(1).result(PATIENCE) == 2
+
+
+@pytest.mark.parametrize("error", INTERRUPTS, ids=lambda error: type(error).__name__)
+def test_async_tasks_of_a_sync_flow_are_cancelled_before_it_ends(error: BaseException) -> None:
+    ended: list[str] = []
+    made: list[UpshotFuture[Any]] = []
+    begun = threading.Event()
+
+    @task
+    async def hosted() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(1_000)
+        finally:
+            await asyncio.sleep(0)
+            ended.append("hosted")
+
+    @flow
+    def body() -> None:
+        made.append(hosted.submit())
+        assert begun.wait(PATIENCE)
+        raise error
+
+    with pytest.raises(type(error)):
+        body()
+    ended.append("flow")
+    assert ended == ["hosted", "flow"]
+    assert made[0].done.done()
+    assert name_of(made[0]) == "Crashed"
+    assert add.submit(1).result(PATIENCE) == 2

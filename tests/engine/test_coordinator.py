@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import World, names, raising
-from upshot._engine.coordinator import Coordinator, RealClock
+from upshot._engine.clock import RealClock
+from upshot._engine.coordinator import Coordinator
 from upshot._engine.effects import Host, Invoke, Outcome
 from upshot._engine.task_run import TaskCall, run_task
 from upshot._waiting import Completion

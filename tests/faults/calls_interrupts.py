@@ -11,6 +11,7 @@ import time
 import trio
 
 from upshot import flow, task
+from upshot.exceptions import TerminationSignal
 
 
 def ready():
@@ -79,7 +80,7 @@ def patient():
         ready()
         while True:
             time.sleep(0.001)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TerminationSignal):
         return "went on"
 
 

@@ -131,7 +131,7 @@ def was_interrupted(how: AbstractContextManager[None], key: str) -> bool:
 
 
 def look(home: Path) -> list[Any]:
-    """What should not be: runs without an end, half a value."""
+    """What should not be: runs without an end, half a value, a file beside its place."""
     gc.collect()
     open_store().flush()
     with closing(sqlite3.connect(home / "runs.db")) as connection:
@@ -142,6 +142,7 @@ def look(home: Path) -> list[Any]:
         connection.execute("DELETE FROM task_run")
         connection.execute("DELETE FROM flow_run")
         connection.commit()
+    problems += [path.name for path in (home / "storage").rglob(".upshot-*")]
     value = read_blob(LocalFileSystem(basepath=home / "storage"), "latest/value.json")
     assert set(value["data"].split(value["run"])) == {""}
     return problems

@@ -18,6 +18,11 @@ from tests.faults.test_runstore_kill import assert_whole
 
 SCRIPT = Path(__file__).with_name("calls_interrupts.py")
 
+CODES = {signal.SIGINT: -signal.SIGINT, signal.SIGTERM: 1}
+LAST_LINES = {
+    signal.SIGINT: "\nKeyboardInterrupt\n",
+    signal.SIGTERM: "TerminationSignal: the process was asked to end by SIGTERM\n",
+}
 CRASHED = {"inner": "Crashed", "outer": "Crashed"}
 STATES = {
     "sync, caught": {"inner": "Completed", "outer": "Completed"},
@@ -29,9 +34,10 @@ STATES = {
 }
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_an_interrupt_leaves_final_states_and_the_usual_exit_code(
-    tmp_path: Path, program: str
+    tmp_path: Path, program: str, number: signal.Signals
 ) -> None:
     child = subprocess.Popen(
         [sys.executable, "-W", "error", str(SCRIPT), program],
@@ -44,14 +50,14 @@ def test_an_interrupt_leaves_final_states_and_the_usual_exit_code(
     with child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         told, said = child.communicate("go on\n", timeout=40)
 
     if program == "sync, caught":
         assert (child.returncode, told, said) == (0, "went on\n", "")
     else:
-        assert child.returncode == -signal.SIGINT
-        assert said.endswith("\nKeyboardInterrupt\n")
+        assert child.returncode == CODES[number]
+        assert said.endswith(LAST_LINES[number])
         assert "ignored" not in said
         assert "never" not in said
     assert states(tmp_path) == STATES.get(program, CRASHED)

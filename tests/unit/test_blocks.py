@@ -12,8 +12,9 @@ import pytest
 from upshot import blocks
 from upshot.exceptions import UnknownPlugin
 from upshot.filesystems import FileSystem, LocalFileSystem, MemoryFileSystem
-from upshot.records import Block
+from upshot.records import Block, FlowRun
 from upshot.runstore.memory import MemoryRunStore
+from upshot.runstore.sqlite import SQLiteRunStore
 from upshot.settings import temporary_settings
 
 
@@ -204,3 +205,16 @@ def test_the_class_of_a_storage_has_a_name_or_a_place() -> None:
     for name in ("", "nothing", "nothing:Nothing", "builtins:dict", f"{__name__}:Nothing"):
         with pytest.raises(UnknownPlugin, match=r"known are: .*local-file-system, memory"):
             blocks.storage_class(name)
+
+
+def test_a_store_whose_file_was_deleted_has_the_storages_again(tmp_path: Path) -> None:
+    storage, block = blocks.identify(LocalFileSystem(basepath=tmp_path))
+    with SQLiteRunStore(tmp_path / "runs.db") as store:
+        blocks.register(storage, block, store)
+        for path in tmp_path.glob("runs.db*"):
+            path.unlink()
+        blocks.register(storage, block, store)
+        store.commit(FlowRun(name="a", flow_name="a"))
+        assert [found.id for found in store.blocks()] == [block.id]
+    with SQLiteRunStore(tmp_path / "runs.db") as other:
+        assert blocks.find(block.id, other) == storage

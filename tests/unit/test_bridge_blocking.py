@@ -174,3 +174,49 @@ def test_what_is_awaited_may_be_any_awaitable() -> None:
 
     assert run_blocking(gathered) == [42, 42]
     assert asyncio.run(main()) == 42
+
+
+def test_work_that_is_started_does_not_wait_for_a_blocked_loop() -> None:
+    blocked, let_go, done = threading.Event(), threading.Event(), threading.Event()
+
+    async def block() -> None:
+        blocked.set()
+        let_go.wait(20)
+
+    async def work() -> None:
+        done.set()
+
+    _portals.start(block, refused=pytest.fail)
+    assert blocked.wait(20)
+    # the first loop that is free is the blocked one; it begins nothing, and start returns
+    _portals.start(work, refused=pytest.fail)
+    assert not done.is_set()
+    let_go.set()
+    assert done.wait(20)
+
+
+def test_started_work_that_a_blocked_loop_does_not_begin_goes_to_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_portals, "STALL", 0.01)
+    blocked, let_go = threading.Event(), threading.Event()
+    done: list[int] = []
+    all_done = threading.Event()
+
+    async def block() -> None:
+        blocked.set()
+        let_go.wait(20)
+
+    async def work() -> None:
+        done.append(1)
+        if len(done) == 3:
+            all_done.set()
+
+    _portals.start(block, refused=pytest.fail)
+    assert blocked.wait(20)
+    for _ in range(3):
+        _portals.start(work, refused=pytest.fail)
+    assert all_done.wait(20)
+    let_go.set()
+    run_blocking(loop_here)
+    assert done == [1, 1, 1]

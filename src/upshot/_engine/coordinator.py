@@ -7,11 +7,11 @@ slot of a runner is held while a run sleeps or waits for another.
 
 from __future__ import annotations
 
+import atexit
 import heapq
 import os
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
@@ -20,8 +20,11 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
+from upshot._engine.clock import Clock, RealClock
 from upshot._engine.effects import Effect, Host, Invoke, Io, Outcome, Sleep, Steps, Wait
-from upshot._waiting import Completion, enter, given_up, when_all_done
+from upshot._waiting import Completion, enter, given_up, wait_blocking, when_all_done
+
+END_PATIENCE = 5.0  # seconds that the end of the interpreter waits for the runs to be ended
 
 
 class Runner(Protocol):
@@ -34,33 +37,6 @@ class Runner(Protocol):
 
         Must not block.
         """
-
-
-class Clock(Protocol):
-    """What the coordinator knows of time."""
-
-    def after(self, seconds: float) -> float:
-        """The moment that is so far away."""
-
-    def next(self, inbox: SimpleQueue[Any], until: float | None) -> Any:
-        """Wait for the next message; raises `Empty` if `until` comes first, or has come."""
-
-
-class RealClock:
-    """The time that passes."""
-
-    def after(self, seconds: float) -> float:
-        """The moment that is so far away."""
-        return time.monotonic() + seconds
-
-    def next(self, inbox: SimpleQueue[Any], until: float | None) -> Any:
-        """Wait for the next message; raises `Empty` if `until` comes first, or has come."""
-        if until is None:
-            return inbox.get()
-        seconds = until - time.monotonic()
-        if seconds <= 0:
-            raise Empty  # or else messages that never cease would keep sleepers asleep
-        return inbox.get(timeout=min(seconds, threading.TIMEOUT_MAX))  # it refuses more
 
 
 _Timer: TypeAlias = tuple[float, int, Callable[[], None]]
@@ -124,6 +100,21 @@ class Coordinator:
             completion.given_up = True
             self._inbox.put(partial(self._wake_given_up, completion))
 
+    def end(self, completions: Sequence[Completion]) -> None:
+        """Give up runs, and wait for the end of those whose functions can be broken off."""
+        self.give_up(completions)
+        if threading.current_thread() is self._thread or self._thread is None:
+            return
+        broken_off: list[Completion] = []
+        self._tell(lambda: broken_off.extend(run for run in completions if run.interrupt))
+        with suppress(RuntimeError):  # they would need this thread
+            wait_blocking(broken_off)
+
+    def abandon(self) -> None:
+        """End all runs as they are: the process ends, and with it what they do."""
+        if self._runs and self._thread is not None and self._thread.is_alive():
+            self._tell(self._abandon, END_PATIENCE)
+
     def close(self) -> None:
         """End the thread; runs that have not ended never will."""
 
@@ -134,11 +125,25 @@ class Coordinator:
         if self._thread is not None:
             self._thread.join()
 
+    def _tell(self, do: Callable[[], object], patience: float | None = None) -> None:
+        """Have something done on the thread, between two steps, and wait for that."""
+        done = threading.Event()
+
+        def do_it() -> None:
+            try:
+                do()
+            finally:
+                done.set()
+
+        self._inbox.put(do_it)
+        done.wait(patience)
+
     def _start(self) -> None:
         if self._thread is not None:
             return
         with self._lock:
             if self._thread is None:
+                _end_at_exit()
                 self._thread = threading.Thread(
                     target=self._serve, name="upshot-coordinator", daemon=True
                 )
@@ -186,6 +191,14 @@ class Coordinator:
         run = self._runs.get(completion)
         if run is not None and run.rests:
             self._go_on(run, run.left, run.steps.throw, given_up())
+        elif run is not None and completion.interrupt is not None:
+            completion.interrupt()
+
+    def _abandon(self) -> None:
+        for run in list(self._runs.values()):
+            run.context = run.context.copy()  # its function may still be in the other one
+            error = given_up("the process ended before the run did")
+            self._go_on(run, run.left, run.steps.throw, error)
 
     def _go_on(
         self, run: _Submitted, left: int, resume: Callable[[Any], Effect], reply: Any
@@ -193,6 +206,7 @@ class Coordinator:
         if run.left == left:
             run.left += 1
             run.rests = False
+            run.completion.interrupt = None
             self._step(run, resume, reply)
 
     def _leave(self, run: _Submitted, effect: Invoke | Sleep | Wait) -> None:
@@ -222,6 +236,17 @@ _coordinator = Coordinator()
 def coordinator() -> Coordinator:
     """The coordinator of this process."""
     return _coordinator
+
+
+_ends_at_exit = False
+
+
+def _end_at_exit() -> None:
+    """Have the runs ended at exit; not told on import, so as to come before stores are closed."""
+    global _ends_at_exit
+    if not _ends_at_exit:
+        _ends_at_exit = True
+        atexit.register(lambda: _coordinator.abandon())
 
 
 def _start_over() -> None:

@@ -20,7 +20,7 @@ class FlowCall(Call):
 
     Attributes:
         release: lets go of what only the run needed.
-        holds: whether there is anything to let go of.
+        holds: whether that may take a while.
         validate: checks the parameters, and coerces them; None if there is nothing to check.
         name_run: gives the run the name that its flow has for it, if the flow has one.
     """
@@ -63,6 +63,8 @@ def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]
     if conclusion is None:
         conclusion = yield from attempt(call, ports)
     end = yield from settle(call, conclusion, ports)
+    if call.holds():
+        yield Io(call.release)
     try:
         if standing is None:
             yield Io(ports.store.flush)

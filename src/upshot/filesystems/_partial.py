@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from upshot.exceptions import StorageError
@@ -17,18 +18,11 @@ if sys.platform == "darwin":
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_FLAGS = (
-    os.O_CREAT
-    | os.O_EXCL
-    | os.O_WRONLY
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-
 
 class PartialFile(io.FileIO):
     """A hidden file in the folder of its target, whose place it takes in `settle`.
+
+    It is not there before `create`: an interrupt finds who has to `discard` it.
 
     Args:
         target: the path to be written; folders that it needs are made.
@@ -42,10 +36,19 @@ class PartialFile(io.FileIO):
         self._target, self._durable, self._refusal = target, durable, refusal
         self._folder = os.path.dirname(target)
         self._path = os.path.join(self._folder, f".upshot-{os.urandom(8).hex()}")
+
+    def create(self) -> None:
+        """Make the file, and the folders above it."""
+        # called below Python, where no interrupt can part the file from who is to close it
+        opener = partial(os.open, mode=0o600)
         try:
-            super().__init__(self._open(), "wb")
+            try:
+                super().__init__(self._path, "xb", opener=opener)
+            except FileNotFoundError:
+                make_folders(self._folder, durable=self._durable)
+                super().__init__(self._path, "xb", opener=opener)
         except OSError as error:
-            raise refusal(error) from error
+            raise self._refusal(error) from error
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write all of `data`."""
@@ -77,13 +80,6 @@ class PartialFile(io.FileIO):
             self.close()
         with suppress(OSError):
             os.unlink(self._path)
-
-    def _open(self) -> int:
-        try:
-            return os.open(self._path, _FLAGS, 0o600)
-        except FileNotFoundError:
-            make_folders(self._folder, durable=self._durable)
-            return os.open(self._path, _FLAGS, 0o600)
 
 
 def make_folders(path: str, *, durable: bool) -> None:

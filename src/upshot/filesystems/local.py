@@ -89,6 +89,7 @@ class LocalFileSystem(FileSystem):
             refusal=partial(self._refusal, "write", key),
         )
         try:
+            file.create()
             yield file
             file.settle()
         except BaseException:

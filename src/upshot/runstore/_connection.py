@@ -72,7 +72,7 @@ class Connection:
             self._pragma(f"synchronous={synchronous(durability)}")
             self._pragma("foreign_keys=ON")
             self._pragma(f"query_only={reading:d}")
-            self._file = self._identity()
+            self.file = self._identity()
         except BaseException:
             self.close()
             raise
@@ -80,7 +80,7 @@ class Connection:
     def is_current(self) -> bool:
         """Whether its file is still the one at the store's path."""
         try:
-            return self._identity() == self._file
+            return self._identity() == self.file
         except OSError:
             return False
 
@@ -116,11 +116,13 @@ class Side:
         self._connection: Connection | None = None
         self._of_parent: list[Connection] = []
         self._held = False
+        self.replaced = False  # the file was another one when it was last looked at
         self.lock = threading.Lock()
 
     def opened(self) -> Connection:
         """The connection to the file that is at the store's path now."""
         if self._connection is not None and not self._connection.is_current():
+            self.replaced = True  # a new file may be given the number that the old one had
             self.close()
         if self._connection is None:
             self._connection = self._open()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,8 @@ class SQLiteRunStore(RunStore):
         self._writer = Writer(self.flush, self.close)
         self._writing = Side(self._open_to_write)
         self._reading = Side(self._open_to_read)
+        self._file: tuple[int, int] | None = None  # the one that was written to last
+        self._blocks: dict[UUID, Block] = {}  # what it has been given by this process
         _process.guard(self)
 
     def __repr__(self) -> str:
@@ -84,6 +87,7 @@ class SQLiteRunStore(RunStore):
         """Keep a storage's description, unless its id has one."""
         try:
             self._execute(sql.PUT_BLOCK, _rows.block_row(block))
+            self._blocks[block.id] = block
         except sqlite3.IntegrityError:
             raise ValueError(f"another storage is called {block.name!r}") from None
 
@@ -168,7 +172,14 @@ class SQLiteRunStore(RunStore):
             self._writer.forget()
 
     def _open_to_write(self) -> Connection:
-        return Connection(self.path, self.durability, self.schema)
+        connection = Connection(self.path, self.durability, self.schema)
+        if self._writing.replaced or self._file not in (None, connection.file):
+            # another file: who has saved a storage once will not do it again
+            for block in list(self._blocks.values()):
+                with suppress(sqlite3.IntegrityError):
+                    connection.cursor.execute(sql.PUT_BLOCK, _rows.block_row(block))
+        self._file, self._writing.replaced = connection.file, False
+        return connection
 
     def _open_to_read(self) -> Connection:
         return Connection(self.path, self.durability, self.schema, reading=True)

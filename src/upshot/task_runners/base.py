@@ -26,6 +26,8 @@ class TaskRunner(ABC):
 
     # runs are driven to their end where they are submitted, one after the other
     sequential: ClassVar[bool] = False
+    # `close` may take a while, which no loop can wait for
+    closing_blocks: ClassVar[bool] = False
 
     def duplicate(self) -> Self:
         """Another runner with the same options, equal to this one."""

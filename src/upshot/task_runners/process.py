@@ -7,12 +7,13 @@ import pickle
 import threading
 from contextvars import Context
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import cloudpickle
 
 from upshot._engine.effects import Invoke, Outcome, kept
 from upshot._engine.failures import text_of
+from upshot._waiting import given_up, interruptible, is_given_up_here
 from upshot.exceptions import InvalidOption, RunStoreError, UnserializableValue, WorkerDied
 from upshot.settings import Settings, get_current_settings
 from upshot.task_runners._threads import ThreadPool
@@ -31,6 +32,8 @@ class ProcessPoolTaskRunner(TaskRunner):
     Args:
         max_workers: how many processes; by default one for each processor.
     """
+
+    closing_blocks: ClassVar[bool] = True
 
     def __init__(self, max_workers: int | None = None) -> None:
         if max_workers is not None and (type(max_workers) is not int or max_workers < 1):
@@ -78,8 +81,22 @@ class ProcessPoolTaskRunner(TaskRunner):
         done(outcome)  # when nobody is in the context any more: the run may go on in it at once
 
     def _outcome(self, effect: Invoke) -> Outcome:
+        if is_given_up_here():
+            raise given_up()
+        try:
+            return self._asked(effect)
+        except WorkerDied:
+            if is_given_up_here():
+                raise given_up() from None
+            raise
+
+    def _asked(self, effect: Invoke) -> Outcome:
         work = self._pickled(effect)
         worker = self._taken()
+        interruptible(worker.kill)
+        if is_given_up_here():
+            self._give_back(worker)
+            raise given_up()
         try:
             answer = worker.ask(work)
         except BaseException:
