@@ -45,19 +45,24 @@ def test_work_outside_of_flows_that_the_end_of_the_program_breaks_off_has_crashe
     assert sorted(ended(tmp_path, program)) == sorted([f"{which} Crashed", "starts Completed"])
 
 
-@pytest.mark.parametrize("runner", ["ConcurrentTaskRunner()", "ProcessPoolTaskRunner(1)"])
-@pytest.mark.parametrize("which", ["in_thread", "on_loop", "retried"])
+@pytest.mark.parametrize(
+    ("which", "runner"),
+    [
+        ("in_thread", "ConcurrentTaskRunner()"),
+        ("retried", "ConcurrentTaskRunner()"),
+        ("on_loop", "ConcurrentTaskRunner()"),
+        ("on_loop", "ProcessPoolTaskRunner(1)"),
+    ],
+)
 def test_a_flow_that_exits_with_work_in_flight_leaves_no_run_without_an_end(
     tmp_path: Path, which: str, runner: str
 ) -> None:
-    # a process has an event of its own
-    tells = "begun.wait()" if "Concurrent" in runner or which == "on_loop" else "time.sleep(0)"
     program = f"""{SUBMITTED}
 from upshot.task_runners import ConcurrentTaskRunner, ProcessPoolTaskRunner
 @flow(task_runner={runner})
 def exits():
     {which}.submit()
-    {tells}
+    begun.wait()
     sys.exit(3)
 exits()
 """
