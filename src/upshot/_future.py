@@ -228,6 +228,10 @@ class UpshotFuture(Generic[R_co, A_co]):
     def _late(self, timeout: float | None) -> TimeoutError:
         return TimeoutError(f"{self.name!r} has not ended within {timeout} seconds")
 
+    @overload
+    def get_state(self: UpshotFuture[R, Async]) -> Awaited[State[R]]: ...
+    @overload
+    def get_state(self: UpshotFuture[R, Sync]) -> State[R]: ...
     def get_state(self) -> Any:
         """The state that the run is in now; for async callers of an async task, to be awaited."""
         return self._aget_state() if self.asynchronous and wants_awaitable() else self.state()
