@@ -21,7 +21,12 @@ from pydantic import BaseModel
 from upshot import State, flow, task
 from upshot.exceptions import MissingResult
 from upshot.filesystems import LocalFileSystem
-from upshot.results import LiteralResult, PersistedResult, UnpersistedResult
+from upshot.results import (
+    LiteralResult,
+    PersistedResult,
+    PersistedResultBlob,
+    UnpersistedResult,
+)
 from upshot.serializers import (
     CompressedSerializer,
     JSONSerializer,
@@ -254,6 +259,20 @@ def test_a_task_takes_the_storage_of_its_flow_unless_it_has_its_own(tmp_path: Pa
     assert outer() == 2
     assert len(blobs(tmp_path / "flow")) == len(blobs(tmp_path / "task")) == 1
     assert blobs() == []
+
+
+def test_a_saved_storage_is_given_by_its_slug(tmp_path: Path) -> None:
+    LocalFileSystem(basepath=str(tmp_path)).save("dev")
+
+    @flow(result_storage="local-file-system/dev")
+    def outer() -> int:
+        return one.with_options(persist_result=True)()
+
+    assert outer() == 1
+    assert len(blobs(tmp_path)) == 1
+    named = one.with_options(persist_result=True, result_storage="local-file-system/dev")
+    assert named(return_state=True).result() == 1
+    assert len(blobs(tmp_path)) == 2
 
 
 def test_a_flow_is_given_another_storage_later(tmp_path: Path) -> None:
@@ -521,6 +540,9 @@ def test_a_blob_is_a_json_document_with_data_serializer_and_version(
     assert serializer == PickleSerializer()
     assert serializer.loads(blob["data"].encode()) == [1, 2]
     assert blob["upshot_version"]
+    parsed = PersistedResultBlob.parse_raw(json.dumps(blob))
+    assert parsed.serializer == serializer
+    assert serializer.loads(parsed.data) == [1, 2]
 
 
 def test_none_of_this_warns_or_logs_an_error(caplog: pytest.LogCaptureFixture) -> None:

@@ -102,9 +102,17 @@ class State(Standing, Shown, Model, Generic[R]):
         return hash(self.id)
 
     @overload
-    def result(self, raise_on_failure: bool = True, fetch: None = None) -> R: ...
+    def result(self, raise_on_failure: Literal[True] = True, fetch: None = None) -> R: ...
     @overload
-    def result(self, raise_on_failure: bool = True, *, fetch: Literal[True]) -> Awaitable[R]: ...
+    def result(self, raise_on_failure: bool = True, fetch: None = None) -> R | BaseException: ...
+    @overload
+    def result(
+        self, raise_on_failure: Literal[True] = True, *, fetch: Literal[True]
+    ) -> Awaitable[R]: ...
+    @overload
+    def result(
+        self, raise_on_failure: bool = True, *, fetch: Literal[True]
+    ) -> Awaitable[R | BaseException]: ...
     @overload
     def result(self, raise_on_failure: bool = True, *, fetch: Literal[False]) -> Any: ...
     def result(self, raise_on_failure: bool = True, fetch: bool | None = None) -> Any:
@@ -134,7 +142,11 @@ class State(Standing, Shown, Model, Generic[R]):
         finally:
             del self, error  # else the traceback would hold a frame that holds the traceback
 
-    async def aresult(self, raise_on_failure: bool = True) -> R:
+    @overload
+    async def aresult(self, raise_on_failure: Literal[True] = True) -> R: ...
+    @overload
+    async def aresult(self, raise_on_failure: bool = True) -> R | BaseException: ...
+    async def aresult(self, raise_on_failure: bool = True) -> Any:
         """As `result` for sync callers, to be awaited: the same meaning wherever it is called."""
         reads = isinstance(self.data, Failure) or (
             isinstance(self.data, BaseResult) and not self.data.has_cached_object()
@@ -142,7 +154,7 @@ class State(Standing, Shown, Model, Generic[R]):
         outcome = partial(self.outcome, raise_on_failure)
         value, error = await in_thread(outcome) if reads else outcome()
         if error is None:
-            return value  # type: ignore[no-any-return]
+            return value
         try:
             raise error
         finally:
