@@ -1,9 +1,10 @@
 """How long `upshot runs ls` takes to find its runs in a store with 1,000,000 flow runs.
 
-    python benchmarks/listing.py [--runs 1000000] [--rounds 7] [--home FOLDER]
+    python benchmarks/listing.py [--runs 1000000] [--rounds 7] [--home FOLDER] [--tags own]
 
 A home that is named is kept, and used as it is the next time. Eight flows share the runs in unequal
 parts, one of them with a single run in the middle; one run in a thousand failed, two still run.
+With `--tags own`, each run has a tag that no other has, which is the worst case for `--tag`.
 """
 
 from __future__ import annotations
@@ -26,16 +27,20 @@ from upshot.runstore import RunFilter, RunStore
 from upshot.runstore.sqlite import SQLiteRunStore
 
 FLOWS = [*(["nightly"] * 90), *(["hourly"] * 5), "report", "clean", "train", "import", "export"]
+TAGS = [*([("eu", "nightly")] * 60), *([("nightly", "us")] * 38), ("manual",), ()]
 SECONDS_BETWEEN = 3.0  # 1,000,000 runs are about a month
 
 
-def flow_runs(number: int, now: float) -> Iterator[FlowRun]:
+def flow_runs(number: int, now: float, own_tags: bool = False) -> Iterator[FlowRun]:
     """The runs of a store, the oldest first."""
     for index in range(number):
         at = now - (number - index) * SECONDS_BETWEEN
         uid = int(at * 1000).to_bytes(6, "big") + new_id()[6:]
         flow = FLOWS[index * 7 % len(FLOWS)] if index != number // 2 else "once"
         run = FlowRun(name=f"{flow}-{uid.hex()[-6:]}", flow_name=flow, uid=uid, owner="host:42")
+        run.tags = TAGS[index * 11 % len(TAGS)] if index != number // 2 else ("eu", "once")
+        if own_tags:
+            run.tags = (*run.tags, f"run-{index}")
         run.parameters = '{"day": "2026-11-20"}'
         run.enter(StateType.PENDING, "Pending", at)
         run.enter(StateType.RUNNING, "Running", at + 0.001)
@@ -51,10 +56,10 @@ def batched(runs: Iterator[FlowRun], size: int) -> Iterator[list[FlowRun]]:
         yield batch
 
 
-def fill(store: RunStore, number: int) -> None:
+def fill(store: RunStore, number: int, own_tags: bool = False) -> None:
     """Record that many runs."""
     begin = time.perf_counter()
-    for chunk in batched(flow_runs(number, time.time()), 5_000):
+    for chunk in batched(flow_runs(number, time.time(), own_tags), 5_000):
         for run in chunk:
             store.record(run)
         store.flush()
@@ -76,6 +81,17 @@ def filters(now: float, middle: UUID | None) -> dict[str, RunFilter]:
         "--state cancelled": RunFilter(state_type=StateType.CANCELLED),
         "--since 1h": RunFilter(since=hour),
         "--since 30d": RunFilter(since=now - 30 * 86400),
+        "--tag nightly": RunFilter(tags=("nightly",)),
+        "--tag nightly --tag us": RunFilter(tags=("nightly", "us")),
+        "--tag once": RunFilter(tags=("once",)),
+        "--tag nothing": RunFilter(tags=("nothing",)),
+        "--tag nightly --before (half)": RunFilter(tags=("nightly",), before=middle),
+        "--tag nightly --state cancelled": RunFilter(
+            tags=("nightly",), state_type=StateType.CANCELLED
+        ),
+        "--tag us --flow report --since 1h": RunFilter(
+            tags=("us",), flow_name="report", since=hour
+        ),
         "--flow nightly --state failed": RunFilter(flow_name="nightly", state_type=failed),
         "--flow once --state failed": RunFilter(flow_name="once", state_type=failed),
         "--flow hourly --since 1h": RunFilter(flow_name="hourly", since=hour),
@@ -121,13 +137,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--home", type=Path)
+    parser.add_argument("--tags", choices=["shared", "own"], default="shared")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = (given.home or Path(folder)) / "runs.db"
         if not path.exists():
             with SQLiteRunStore(path) as store:
-                fill(store, given.runs)
+                fill(store, given.runs, given.tags == "own")
         table = measure(path, given.rounds)
         size = path.stat().st_size / 2**20
     if given.json:

@@ -112,6 +112,8 @@ def print_run(run: Run) -> None:
     told: list[tuple[Cell, Cell]] = [(run.kind, run.name), ("id", str(run.id))]
     told += _of_flow_run(run) if isinstance(run, FlowRun) else ()
     told += _of_task_run(run) if isinstance(run, TaskRun) else ()
+    if run.tags:
+        told.append(("tags", ", ".join(run.tags)))
     told.append(("state", of_state(run.state_name, run.state_type)))
     if run.message:
         told.append(("message", run.message))

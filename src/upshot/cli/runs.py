@@ -41,6 +41,10 @@ Since = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Runs made since then: 90s, 30m, 2h, 3d, 1w ago, or a date."),
 ]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="Runs that have this tag; may be given repeatedly."),
+]
 Before = Annotated[
     str | None,
     typer.Option(metavar="ID", help="Runs older than this one: the next page of a list."),
@@ -53,6 +57,7 @@ def ls(
     flow: Flow = None,
     state: State = None,
     since: Since = None,
+    tags: Tags = None,
     before: Before = None,
     limit: Limit = 50,
     json: Json = False,
@@ -64,6 +69,7 @@ def ls(
         state_type=None if state is None else state_type(state),
         since=None if since is None else point_in_time(since),
         before=None if before is None else find_run(before, store).id,
+        tags=tuple(tags or ()),
     )
     page = store.list_flow_runs(chosen, limit)
     if json:

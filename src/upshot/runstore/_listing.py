@@ -23,12 +23,14 @@ class RunFilter:
         state_type: runs that are in a state of this type.
         since: runs that were made then or later, in seconds since the epoch.
         before: runs that are older than the one with this id: where a page ends, the next begins.
+        tags: runs that have all of these tags, and have entered a state.
     """
 
     flow_name: str | None = None
     state_type: StateType | None = None
     since: float | None = None
     before: UUID | None = None
+    tags: tuple[str, ...] = ()
 
     def bounds(self) -> tuple[bytes, bytes]:
         """The ids that runs have: from the first of these on, and less than the second."""

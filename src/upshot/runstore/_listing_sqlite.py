@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from upshot.records import FlowRun, Run, TaskRun
-from upshot.runstore import _rows
+from upshot.runstore import _listing_tags, _rows
 from upshot.runstore import _sql_sqlite as sql
 from upshot.runstore._listing import Page, RunFilter, first_id, page_of
 from upshot.runstore._reader import RunReader
@@ -21,6 +21,8 @@ _STATEMENTS = {
 
 def flow_runs(filter: RunFilter, limit: int, reader: RunReader) -> Page[FlowRun]:
     """The newest flow runs that a filter leaves."""
+    if filter.tags:
+        return _listing_tags.flow_runs(filter, limit, reader)
     name, state = filter.flow_name, filter.state_type
     chosen = () if name is None else (_rows.text(name),)
     if state is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 from upshot.records import FlowRun, TaskRun
 from upshot.runstore import _rows
@@ -35,6 +36,10 @@ class RunReader:
     def task_runs(self, statement: str, key: Row) -> list[TaskRun]:
         """The task runs that a statement finds, in its order."""
         return [self._to_task_run(row) for row in self._cursor.execute(statement, key).fetchall()]
+
+    def rows(self, statement: str, key: Row) -> Iterator[Row]:
+        """What else a statement finds, as it comes; over when the next one is executed."""
+        return self._cursor.execute(statement, key)
 
     def _to_flow_run(self, row: Row) -> FlowRun:
         return _rows.to_flow_run(row, self._parent_of_flow_run)

@@ -81,6 +81,7 @@ DDL = (
     """CREATE INDEX ix_flow_run_flow_name_state_type ON flow_run (flow_name, state_type, uid)""",
     """CREATE INDEX ix_flow_run_parent ON flow_run (parent_task_run_id) WHERE parent_task_run_id IS NOT NULL""",
     """CREATE INDEX ix_flow_run_state_type ON flow_run (state_type, uid)""",
+    """CREATE INDEX ix_flow_run_tags ON flow_run (tags, flow_name, state_type, uid) WHERE tags IS NOT NULL AND state_type IS NOT NULL""",
     """CREATE INDEX ix_task_run_flow_run_id ON task_run (flow_run_id)""",
     """CREATE INDEX ix_task_run_state_type ON task_run (state_type) WHERE state_type <> 3""",
 )
@@ -149,6 +150,28 @@ PAGE_BY_FLOW_AND_STATE = """SELECT flow_run.id, flow_run.uid, flow_run.parent_ta
 FROM flow_run
 WHERE flow_run.flow_name = ? AND flow_run.state_type = ? AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
  LIMIT ? OFFSET 0"""
+NEXT_TAGS = """SELECT flow_run.tags, flow_run.flow_name, flow_run.state_type
+FROM flow_run
+WHERE flow_run.tags IS NOT NULL AND flow_run.state_type IS NOT NULL AND (flow_run.tags) > (?) ORDER BY flow_run.tags, flow_run.flow_name, flow_run.state_type
+ LIMIT 1 OFFSET 0"""
+NEXT_GROUP_OF_TAGS = """SELECT flow_run.tags, flow_run.flow_name, flow_run.state_type
+FROM flow_run
+WHERE flow_run.tags IS NOT NULL AND flow_run.state_type IS NOT NULL AND (flow_run.tags, flow_run.flow_name, flow_run.state_type, flow_run.uid) > (?, ?, ?, ?) ORDER BY flow_run.tags, flow_run.flow_name, flow_run.state_type
+ LIMIT 1 OFFSET 0"""
+PAGE_OF_TAGS = """SELECT flow_run.uid
+FROM flow_run
+WHERE flow_run.tags IS NOT NULL AND flow_run.state_type IS NOT NULL AND flow_run.tags = ? AND flow_run.flow_name = ? AND flow_run.state_type = ? AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
+ LIMIT ? OFFSET 0"""
+SCAN_TAGS = """SELECT flow_run.tags, flow_run.flow_name, flow_run.state_type, flow_run.uid
+FROM flow_run
+WHERE flow_run.tags IS NOT NULL AND flow_run.state_type IS NOT NULL AND instr(flow_run.tags, ?) > 0 AND flow_run.flow_name = coalesce(?, flow_run.flow_name) AND flow_run.state_type = coalesce(?, flow_run.state_type) AND +flow_run.uid >= ? AND +flow_run.uid < ?"""
+NEWEST_WITH_TAGS = """SELECT flow_run.tags, flow_run.flow_name, flow_run.state_type, flow_run.uid
+FROM flow_run
+WHERE flow_run.tags IS NOT NULL AND flow_run.state_type IS NOT NULL AND instr(flow_run.tags, ?) > 0 AND flow_run.flow_name = coalesce(?, flow_run.flow_name) AND flow_run.state_type = coalesce(?, flow_run.state_type) AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC"""
+ID_OF_RUN = """SELECT flow_run.uid
+FROM flow_run
+WHERE flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
+ LIMIT 1 OFFSET ?"""
 PAGE_OF_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.flow_run_id = (SELECT flow_run.id

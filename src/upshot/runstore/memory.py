@@ -172,4 +172,6 @@ class MemoryRunStore(RunStore):
 
 
 def _passes(run: FlowRun, filter: RunFilter) -> bool:
+    if filter.tags and not (run.history and {*filter.tags} <= {*run.tags}):
+        return False
     return filter.flow_name in (None, run.flow_name) and filter.state_type in (None, run.state_type)

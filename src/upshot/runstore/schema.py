@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     text,
 )
 
@@ -48,7 +49,7 @@ flow_run = Table(
     Column("flow_name", Text, nullable=False),
     Column("flow_version", Text),
     Column("name", Text, nullable=False),
-    Column("tags", Text),  # JSON array; null for none
+    Column("tags", Text),  # JSON array, sorted; null for none
     Column("run_count", Integer, nullable=False),
     Column("start_time", REAL),
     Column("end_time", REAL),
@@ -120,6 +121,15 @@ Index("ix_flow_run_flow_name", flow_run.c.flow_name, flow_run.c.uid)
 Index("ix_flow_run_state_type", flow_run.c.state_type, flow_run.c.uid)
 Index(
     "ix_flow_run_flow_name_state_type", flow_run.c.flow_name, flow_run.c.state_type, flow_run.c.uid
+)
+# runs without tags are not in it; `_listing_tags` says what it is for
+Index(
+    "ix_flow_run_tags",
+    flow_run.c.tags,
+    flow_run.c.flow_name,
+    flow_run.c.state_type,
+    flow_run.c.uid,
+    sqlite_where=and_(flow_run.c.tags.is_not(None), flow_run.c.state_type.is_not(None)),
 )
 Index(
     "ix_flow_run_parent",

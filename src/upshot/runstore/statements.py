@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from sqlalchemy import (
     ClauseElement,
+    ColumnElement,
     Table,
+    and_,
     bindparam,
     delete,
     func,
     literal_column,
     select,
+    tuple_,
     union_all,
 )
 from sqlalchemy.dialects.sqlite import insert
@@ -89,6 +92,69 @@ def _page_of_flow_runs(*filters: str) -> ClauseElement:
     )
 
 
+def _next_group_of_tags(*after: str) -> ClauseElement:
+    """Tags, flow and type of state of the runs that come next in `ix_flow_run_tags`.
+
+    To leave a group, an id behind all its runs is given too: SQLite goes to the first row that is
+    not less, and from there one by one to the first that is greater.
+    """
+    known = tuple_(*(flow_run.c[name] for name in after))
+    return (
+        select(*_group_of_tags)
+        .where(_tagged, known > tuple_(*(bindparam(name) for name in after)))
+        .order_by(*_group_of_tags)
+        .limit(literal_column("1"))
+        .offset(literal_column("0"))
+    )
+
+
+def _page_of_tags() -> ClauseElement:
+    """The ids of the newest runs of a group, between two ids."""
+    return (
+        select(flow_run.c.uid)
+        .where(_tagged, *(column == bindparam(column.name) for column in _group_of_tags))
+        .where(flow_run.c.uid >= bindparam("first"), flow_run.c.uid < bindparam("end"))
+        .order_by(flow_run.c.uid.desc())
+        .limit(bindparam("limit"))
+        .offset(literal_column("0"))
+    )
+
+
+def _newest_with_tags() -> ClauseElement:
+    """The same as `_scan_tags`, newest first, of runs that are read one by one."""
+    return (
+        select(*_group_of_tags, flow_run.c.uid)
+        .where(*_with_text())
+        .where(flow_run.c.uid >= bindparam("first"), flow_run.c.uid < bindparam("end"))
+        .order_by(flow_run.c.uid.desc())
+    )
+
+
+def _id_of_run() -> ClauseElement:
+    """The id of the run that comes after so many newest ones, between two ids."""
+    return (
+        select(flow_run.c.uid)
+        .where(flow_run.c.uid >= bindparam("first"), flow_run.c.uid < bindparam("end"))
+        .order_by(flow_run.c.uid.desc())
+        .limit(literal_column("1"))
+        .offset(bindparam("number"))
+    )
+
+
+def _scan_tags() -> ClauseElement:
+    """All runs between two ids in whose tags a text occurs, as the index has them."""
+    return select(*_group_of_tags, flow_run.c.uid).where(
+        *_with_text(), _unordered >= bindparam("first"), _unordered < bindparam("end")
+    )
+
+
+def _with_text() -> list[ColumnElement[bool]]:
+    """A text in the tags; flow and type of state where they are not null."""
+    chosen = [flow_run.c.flow_name, flow_run.c.state_type]
+    found = func.instr(flow_run.c.tags, bindparam("text")) > literal_column("0")
+    return [_tagged, found, *(each == func.coalesce(bindparam(each.name), each) for each in chosen)]
+
+
 def _page_of_task_runs() -> ClauseElement:
     """The runs of a flow run after one of them, whose id may be none."""
     last = select(task_run.c.id).where(task_run.c.uid == bindparam("last")).scalar_subquery()
@@ -126,6 +192,10 @@ def _search(table: Table, names: tuple[str, ...]) -> ClauseElement:
     )
 
 
+_group_of_tags = [flow_run.c[name] for name in ("tags", "flow_name", "state_type")]
+_tagged = and_(flow_run.c.tags.is_not(None), flow_run.c.state_type.is_not(None))
+# the `+` keeps SQLite from taking the index of ids, behind which it would have to read each row
+_unordered: ColumnElement[bytes] = literal_column("+flow_run.uid")
 _flow_run_columns = [flow_run.c[name] for name in _FLOW_RUN]
 _task_run_columns = [task_run.c[name] for name in _TASK_RUN]
 _of_flow_run = task_run.c.flow_run_id == (
@@ -168,6 +238,12 @@ STATEMENTS: dict[str, ClauseElement] = {
     "PAGE_BY_FLOW": _page_of_flow_runs("flow_name"),
     "PAGE_BY_STATE": _page_of_flow_runs("state_type"),
     "PAGE_BY_FLOW_AND_STATE": _page_of_flow_runs("flow_name", "state_type"),
+    "NEXT_TAGS": _next_group_of_tags("tags"),
+    "NEXT_GROUP_OF_TAGS": _next_group_of_tags("tags", "flow_name", "state_type", "uid"),
+    "PAGE_OF_TAGS": _page_of_tags(),
+    "SCAN_TAGS": _scan_tags(),
+    "NEWEST_WITH_TAGS": _newest_with_tags(),
+    "ID_OF_RUN": _id_of_run(),
     "PAGE_OF_TASK_RUNS": _page_of_task_runs(),
     "RANGE_OF_FLOW_RUNS": _range(flow_run, _FLOW_RUN),
     "RANGE_OF_TASK_RUNS": _range(task_run, _TASK_RUN),

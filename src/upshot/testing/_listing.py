@@ -106,6 +106,46 @@ class ListingContract:
 
         assert found == seconds(store.list_flow_runs(chosen))
 
+    @pytest.fixture
+    def tagged(self, store: RunStore, made: Made) -> Made:
+        """The same, of which every other run has tags."""
+        sets = (("nightly",), ("eu", "nightly"), ("eu",), ('a "b"', "größe"), ("night",))
+        for number, run in made.items():
+            run.tags = () if number % 2 else sets[number // 2 % 5]
+            store.record(run)
+        return made
+
+    @pytest.mark.parametrize(
+        ("filter", "expected"),
+        [
+            (RunFilter(tags=("nightly",)), [10, 2, 0]),
+            (RunFilter(tags=("eu",)), [4, 2]),
+            (RunFilter(tags=("nightly", "eu")), [2]),
+            (RunFilter(tags=("night",)), [8]),
+            (RunFilter(tags=('a "b"',)), [6]),
+            (RunFilter(tags=("größe", 'a "b"')), [6]),
+            (RunFilter(tags=("b",)), []),
+            (RunFilter(tags=("",)), []),
+            (RunFilter(tags=("nightly",), since=AT + 1), [10, 2]),
+            (RunFilter(tags=("nightly",), flow_name="clean"), [10]),
+            (RunFilter(tags=("nightly",), state_type=StateType.COMPLETED), [0]),
+            (RunFilter(tags=("nightly",), state_type=StateType.RUNNING), [10, 2]),
+            (RunFilter(tags=("eu",), flow_name="report", state_type=StateType.RUNNING), [2]),
+            (RunFilter(tags=("eu",), flow_name="nothing"), []),
+        ],
+    )
+    def test_a_listing_has_the_runs_with_all_tags_that_are_asked_for(
+        self, store: RunStore, tagged: Made, filter: RunFilter, expected: list[int]
+    ) -> None:
+        assert seconds(store.list_flow_runs(filter)) == expected
+        first = store.list_flow_runs(filter, 1)
+        assert seconds(first) == expected[:1]
+        assert (first.next is None) == (len(expected) < 2)
+
+    def test_a_run_without_a_state_is_in_no_listing_by_tags(self, store: RunStore) -> None:
+        store.record(FlowRun(name="r", flow_name="r", tags=("eu",)))
+        assert store.list_flow_runs(RunFilter(tags=("eu",))) == Page([], None)
+
     def test_a_run_is_listed_under_the_state_that_it_is_in_now(self, store: RunStore) -> None:
         run = flow_run_made(1)
         store.commit(run)

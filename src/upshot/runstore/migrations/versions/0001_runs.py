@@ -100,6 +100,12 @@ def _create_indexes() -> None:
         sqlite_where=sa.text("parent_task_run_id IS NOT NULL"),
     )
     op.create_index("ix_flow_run_state_type", "flow_run", ["state_type", "uid"])
+    op.create_index(
+        "ix_flow_run_tags",
+        "flow_run",
+        ["tags", "flow_name", "state_type", "uid"],
+        sqlite_where=sa.text("tags IS NOT NULL AND state_type IS NOT NULL"),
+    )
     op.create_index("ix_task_run_flow_run_id", "task_run", ["flow_run_id"])
     op.create_index(
         "ix_task_run_state_type",
