@@ -9,7 +9,7 @@ from typing import Any
 from upshot._body import state_of
 from upshot._future import UpshotFuture
 from upshot._waiting import wait_blocking
-from upshot.annotations import BaseAnnotation, unmapped
+from upshot.annotations import BaseAnnotation, allow_failure, quote, unmapped
 from upshot.exceptions import (
     MappingLengthMismatch,
     MappingMissingIterable,
@@ -97,7 +97,7 @@ def _elements(value: Any) -> Any:
     if isinstance(value, unmapped):
         return None
     if isinstance(value, BaseAnnotation):
-        inner = _elements(value.unwrap())
+        inner = _elements_of_marked(value)
         return None if inner is None else [value.rewrap(item) for item in inner]
     if isinstance(value, UpshotFuture | State):
         found = _result_of(value)
@@ -105,8 +105,21 @@ def _elements(value: Any) -> Any:
     return value if _iterable(value) else None
 
 
+def _elements_of_marked(mark: BaseAnnotation[Any]) -> Any:
+    """What is iterated over inside of a mark."""
+    value = mark.unwrap()
+    if isinstance(mark, quote):
+        return value if _iterable(value) else None
+    if isinstance(mark, allow_failure) and isinstance(value, UpshotFuture | State):
+        if isinstance(value, UpshotFuture):
+            wait_blocking([value.done])
+        if not state_of(value).is_completed():
+            return None  # the failure is allowed, and the same for all
+    return _elements(value)
+
+
 def _unmarked(value: Any) -> Any:
-    marked = isinstance(value, BaseAnnotation) and not isinstance(value, unmapped)
+    marked = isinstance(value, BaseAnnotation) and not isinstance(value, unmapped | quote)
     return _unmarked(value.unwrap()) if marked else value
 
 

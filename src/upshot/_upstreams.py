@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from upshot._future import UpshotFuture
-from upshot.annotations import BaseAnnotation, allow_failure
+from upshot.annotations import BaseAnnotation, allow_failure, quote
 from upshot.states import State
 
 Upstream = UpshotFuture[Any] | State[Any]
@@ -41,8 +41,8 @@ def find(value: Any, found: list[Found]) -> bool:
         Whether `fill` would give something else than `value`: there are some, or marks.
 
     Looked into are built-in collections and their subclasses, dataclasses, pydantic models and
-    annotations; all else, arrays and frames among it, is a leaf. What stands in several places,
-    or holds itself, is looked into once.
+    annotations but `quote`; all else, arrays and frames among it, is a leaf. What stands in
+    several places, or holds itself, is looked into once.
     """
     if type(value) in _PLAIN:
         return False
@@ -55,6 +55,7 @@ def find(value: Any, found: list[Found]) -> bool:
             found.append(Found(value, may_fail))
             continue
         parts = _parts(value)
+        marked = marked or isinstance(value, quote)
         if not parts or (id(value), may_fail) in seen:
             continue
         seen[id(value), may_fail] = value
@@ -74,7 +75,7 @@ def _parts(value: Any) -> list[Any]:
     if isinstance(value, list | tuple | set | frozenset):
         return [*_rich(value), *_fields(value)]
     if isinstance(value, BaseAnnotation):
-        return [value.unwrap()]
+        return [] if isinstance(value, quote) else [value.unwrap()]
     return _fields(value)
 
 
@@ -162,6 +163,8 @@ class Filling:
         """Make the filled `value`, whose parts are filled by now, or are copies that will be."""
         if isinstance(value, UpshotFuture | State):
             self._filled[id(value)] = self._data_of(value)
+        elif isinstance(value, quote):
+            self._filled[id(value)] = value.unquote()
         elif isinstance(value, BaseAnnotation):
             self._filled[id(value)] = self._new(value.unwrap())
         elif isinstance(value, tuple | frozenset):

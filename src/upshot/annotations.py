@@ -46,3 +46,16 @@ class allow_failure(BaseAnnotation[T]):
     """For futures and states: if their run failed, the call gets the exception as the argument."""
 
     __slots__ = ()
+
+
+class quote(BaseAnnotation[T]):
+    """The argument as it is: futures and states inside of it are neither looked for nor replaced.
+
+    What is large and holds none is not searched for them then.
+    """
+
+    __slots__ = ()
+
+    def unquote(self) -> T:
+        """The argument."""
+        return self.value
