@@ -15,7 +15,7 @@ from upshot._version import __version__
 if TYPE_CHECKING:
     from upshot import exceptions, states
     from upshot.annotations import allow_failure, unmapped
-    from upshot.context import get_run_context
+    from upshot.context import get_run_context, tags
     from upshot.flows import Flow, flow
     from upshot.states import State
     from upshot.tasks import Task, task
@@ -30,6 +30,7 @@ __all__ = [
     "flow",
     "get_run_context",
     "states",
+    "tags",
     "task",
     "unmapped",
 ]

@@ -11,11 +11,13 @@ from typing import Any, Self
 
 import orjson
 
-from upshot._bridge import caller_is_async
+from upshot._bridge import caller_is_async, run_blocking
 from upshot._engine.conclusions import conclude
 from upshot._engine.endings import Conclusion
 from upshot._future import UpshotFuture
+from upshot._options import is_async
 from upshot._parameters import bind
+from upshot._run_names import run_name
 from upshot._upstreams import Found, Upstream, fill, find
 from upshot._waiting import Completion
 from upshot.context import FlowRunContext, TaskRunContext, entered
@@ -97,6 +99,25 @@ class TaskBody:
         """The cache key of this call."""
         with entered({caller_is_async: False}):
             return key_fn(self.context, dict(self.context.parameters))
+
+    def run_name(self, naming: Any) -> str:
+        """The name that the task gives its run."""
+        with entered(self._variables(is_async=False)):
+            return run_name("task_run_name", naming, self.context.parameters)
+
+    def may_retry(self, condition: Callable[..., Any], state: State[Any]) -> bool:
+        """Whether the run is to be tried again; an async condition is waited for."""
+        with entered({caller_is_async: False}):
+            answer = condition(self.context.task, self.context.task_run, state)
+            if inspect.isawaitable(answer):
+                answer = run_blocking(lambda: answer)
+            return bool(answer)
+
+    async def amay_retry(self, condition: Callable[..., Any], state: State[Any]) -> bool:
+        """`may_retry`, of a run of an async function."""
+        with entered({caller_is_async: is_async(condition)}):
+            answer = condition(self.context.task, self.context.task_run, state)
+            return bool(await answer if inspect.isawaitable(answer) else answer)
 
     def find_upstreams(self, wait_for: Any = None) -> bool:
         """Look for futures and states in the arguments, and note them in the run's record.

@@ -28,6 +28,7 @@ from upshot._engine.endings import Ended
 from upshot._hooks import Hook, checked_hooks
 from upshot._option_types import UNSET_BY_NONE
 from upshot._parameters import signature_of
+from upshot._retries import delays
 from upshot._signals import AsyncTerminable, Terminable
 from upshot.context import FlowRunContext
 from upshot.filesystems import FileSystem
@@ -75,8 +76,10 @@ class Decorated(Generic[P, R_co]):
         self.isasync = fn.isasync if isinstance(fn, Decorated) else _options.is_async(fn)
         self._signature = signature_of(fn, self.name)
         self._retries = _options.checked_retries(given("retries"))
+        self.retry_delays = delays(given("retry_delay_seconds"), self._planned_retries())
         self.retry_delay_seconds: Any = given("retry_delay_seconds") or 0
-        self.retry_delays = _options.delays(given("retry_delay_seconds"))
+        if callable(self.retry_delay_seconds):
+            self.retry_delay_seconds = list(self.retry_delays)
         self.timeout_seconds = _options.checked_timeout(given("timeout_seconds"))
         self.persist_result = _options.checked_flag("persist_result", given("persist_result"))
         self.result_storage = _options.checked_storage(given("result_storage"))
@@ -93,6 +96,10 @@ class Decorated(Generic[P, R_co]):
         if hooks is not None:
             self._given[option] = hooks  # what was given can perhaps be gone through only once
         return hooks
+
+    def _planned_retries(self) -> Callable[[], int] | None:
+        """What a callable that gives delays is told; None if there can be none."""
+        return None
 
     @property
     def retries(self) -> int:

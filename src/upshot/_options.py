@@ -107,20 +107,6 @@ def checked_timeout(value: Any) -> float | None:
     raise InvalidOption("timeout_seconds", f"must be seconds, 0 or more; got {value!r}")
 
 
-def delays(value: object) -> tuple[float, ...]:
-    """Seconds before each retry, from one number or several."""
-    given = value if isinstance(value, list | tuple) else [value]
-    seconds = [] if value is None else list(given)
-    for item in seconds:
-        number = isinstance(item, int | float) and not isinstance(item, bool)
-        if not number or not 0 <= item <= LONGEST_DELAY:
-            raise InvalidOption(
-                "retry_delay_seconds",
-                f"Invalid value {value!r}: must be seconds, 0 or more, or a list of these",
-            )
-    return tuple(map(float, seconds)) if any(seconds) else ()
-
-
 def checked_key_function(value: Any) -> Any:
     """A function of a run's context and parameters, or of nothing; or None."""
     if value is None:
@@ -242,13 +228,18 @@ def key_of(fn: Callable[..., Any]) -> str:
     """
     fn = _whole(fn)
     qualname: Sequence[str] = getattr(fn, "__qualname__", name_of(fn)).split(".")
-    hashed = xxhash.xxh3_64()
-    around: Any = fn
+    return f"{qualname[-1]}-{xxhash.xxh3_64_hexdigest(code_of(fn))[:8]}"
+
+
+def code_of(fn: Callable[..., Any]) -> bytes:
+    """What a function does, and those do which decorators have wrapped, as bytes."""
+    around: Any = _whole(fn)
+    found = []
     while around is not None:
         code = getattr(around, "__code__", None) or getattr(type(around).__call__, "__code__", None)
-        hashed.update(_code_bytes(code) if code else b"builtin")
+        found.append(_code_bytes(code) if code else b"builtin")
         around = getattr(around, "__wrapped__", None)
-    return f"{qualname[-1]}-{hashed.hexdigest()[:8]}"
+    return b"".join(found)
 
 
 def _code_bytes(code: Any) -> bytes:

@@ -25,6 +25,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "flow": "upshot.flows:flow",
         "get_run_context": "upshot.context:get_run_context",
         "states": "upshot.states",
+        "tags": "upshot.context:tags",
         "task": "upshot.tasks:task",
         "unmapped": "upshot.annotations:unmapped",
     },

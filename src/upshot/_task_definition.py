@@ -40,6 +40,9 @@ class TaskDefinition(Decorated[P, R_co]):
             given("result_storage_key"), self._signature.parameters
         )
 
+    def _planned_retries(self) -> Callable[[], int]:
+        return lambda: self.retries
+
 
 def checked_tags(value: Any) -> set[str]:
     """Tags, from a collection of text; none where nothing was said."""

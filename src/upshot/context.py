@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from itertools import count
 from typing import Any, ClassVar, Protocol, Self
@@ -14,11 +15,13 @@ from weakref import WeakKeyDictionary
 
 from upshot._made import MadeRuns
 from upshot._replay import Place, Replay
+from upshot._tags import tags as tags
 from upshot._waiting import Completion, wait_blocking
 from upshot.exceptions import MissingContextError
-from upshot.records import FlowRun, TaskRun
+from upshot.records import FlowRun, StateType, TaskRun, moment
 from upshot.results import ResultFactory
 from upshot.runstore import RunStore, open_store
+from upshot.runstore._listing import made_at
 from upshot.settings import Settings, get_current_settings
 
 
@@ -161,6 +164,12 @@ class TaskRunContext:
     task_run: TaskRun
     parameters: Mapping[str, Any]
     result_factory: ResultFactory
+
+    @property
+    def start_time(self) -> datetime:
+        """When the attempt that is going on began; before the first, when the run was made."""
+        started = [step for step in self.task_run.history if step.type is StateType.RUNNING]
+        return moment(started[-1].timestamp if started else made_at(self.task_run))
 
     @classmethod
     def get(cls) -> Self | None:

@@ -23,6 +23,7 @@ from upshot._parameters import bind, describe
 from upshot._replay import Place, Replay
 from upshot._run_names import checked_run_name
 from upshot._submission import checked_runner, duplicate_of
+from upshot._tags import tags_of_new_run
 from upshot._validation import Validator, check_names
 from upshot.context import FlowRunContext, TaskRunContext
 from upshot.exceptions import ParameterBindError
@@ -188,6 +189,7 @@ class Flow(Decorated[P, R_co]):
             flow_version=self.version,
             parameters=describe(parameters),
             owner=f"{socket.gethostname()}:{os.getpid()}",
+            tags=tags_of_new_run(around=around.flow_run if around else None),
         )
         run.name = f"{self.name}-{run.uid.hex()[-6:]}"
         if place is not None and place.task_run is not None:
@@ -201,6 +203,7 @@ class Flow(Decorated[P, R_co]):
                 task_version=self.version,
                 call_index=index,
                 flow_run=around.flow_run,
+                tags=run.tags,
                 child_uid=run.uid,
             )
             if place is not None:
@@ -237,8 +240,7 @@ def flow(__fn: Any = None, **options: Any) -> Any:
         flow_run_name: what a run is called: a template with the parameters (`"sum of {x}"`), or a
             function without arguments.
         retries: how often the function is called again after it raised.
-        retry_delay_seconds: seconds before each retry, or a list of these; its last one holds
-            for all later retries.
+        retry_delay_seconds: seconds before each retry; of a list, the last for all later ones.
         persist_result: write the flow's own result to the storage. By default where a feature in
             use needs it: results that are not kept in memory, retries of the flow around it.
         result_storage: where to, as a storage or the name of one, also for the tasks and flows

@@ -13,12 +13,16 @@ from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall
+from upshot._input_hash import task_input_hash
 from upshot._inputs import place_of
 from upshot._option_types import TASK_CHANGES, TASK_DEFAULTS, TaskChanges, TaskOptions, shows
 from upshot._parameters import bind
+from upshot._rare import with_what_is_rare
 from upshot._replay import Place
+from upshot._retries import exponential_backoff
 from upshot._submission import Prepared
 from upshot._submitting import Submitting
+from upshot._tags import tags_of_new_run
 from upshot.context import FlowRunContext, TaskRunContext
 from upshot.records import TaskRun
 from upshot.results import ResultFactory, infer_factory
@@ -104,7 +108,7 @@ class Task(Submitting[P, R_co]):
             cache_expiration=self.cache_expiration,
             refresh_cache=_options.first_said(self.refresh_cache, settings.tasks_refresh_cache),
         )
-        return Prepared(call, Ports(store, time.time), flow)
+        return Prepared(with_what_is_rare(self, call, body), Ports(store, time.time), flow)
 
     def _record(self, flow: FlowRunContext | None, place: Place | None) -> TaskRun:
         if place is not None and place.task_run is not None:
@@ -117,6 +121,7 @@ class Task(Submitting[P, R_co]):
             task_version=self.version,
             call_index=index,
             flow_run=flow.flow_run if flow else None,
+            tags=tags_of_new_run(self.tags, flow.flow_run if flow else None),
         )
         if place is not None:
             place.task_run = run
@@ -158,20 +163,20 @@ def task(__fn: Any = None, **options: Any) -> Any:
     Args:
         name: what it is called; by default the function's name.
         description: by default the function's docstring.
-        tags: of its runs, beside those of the run around them.
+        tags: words that its runs are found by, beside those of `upshot.tags` and of the flow.
         version: the task's version, for people.
+        task_run_name: what its runs are called: a template such as `"load {day}"`, filled with the
+            parameters, or a callable without parameters; by default the name and a number.
         cache_key_fn: called with the run's context and the parameters; what it returns is the
             key under which the result is kept and looked for, None for neither.
         cache_expiration: for how long others may take the result; by default for ever.
         refresh_cache: run although there is a result under the key, and replace it.
-        task_run_name: what a run is called: a template with the parameters (`"sum of {x}"`), or a
-            function without arguments; by default the task's name and a number.
         retries: how often the function is called again after it raised.
-        retry_delay_seconds: seconds before each retry, or a list of these; its last one holds
-            for all later retries.
-        retry_jitter_factor: by how much of itself, at most, such a delay may grow.
-        retry_condition_fn: called with the task, the run and its failed state; where it says
-            False, the function is not called again.
+        retry_delay_seconds: seconds before each retry, or a list of these, whose last one holds
+            for all later retries, or a callable that gives it, such as `exponential_backoff(10)`.
+        retry_jitter_factor: make each delay longer or shorter by chance, by so large a part of it.
+        retry_condition_fn: called with the task, the run and the failed state; unless it says True,
+            the run is not tried again.
         persist_result: write the result to the storage. By default where a feature in use needs
             it: a cache key, results that are not kept in memory, retries of the flow around it.
         result_storage: where to, as a storage or the name of one; by default the flow's.
@@ -193,3 +198,6 @@ def task(__fn: Any = None, **options: Any) -> Any:
     """
     _options.check_known("task", options, Task.options)
     return Task(__fn, **options) if __fn is not None else lambda fn: Task(fn, **options)
+
+
+__all__ = ["Task", "exponential_backoff", "task", "task_input_hash"]

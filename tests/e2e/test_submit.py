@@ -181,7 +181,7 @@ def test_a_run_whose_upstream_failed_ends_not_ready_and_names_it(in_flow: Any) -
     assert state.message == f"Upstream task run '{id}' did not reach a 'COMPLETED' state."
     assert inputs_of(state) == {"x": [str(id)]}
     assert calls == []
-    with pytest.raises(UnfinishedRun, match="NotReady"):
+    with pytest.raises(UnfinishedRun, match="was not started"):
         state.result()
 
 

@@ -9,19 +9,21 @@ from functools import partial
 from typing import Any
 
 from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
-from upshot._engine.endings import Conclusion, Ended
+from upshot._engine.endings import Conclusion, Ended, failed_state
 from upshot._engine.failures import (
     clear_frames,
     note_unrecorded,
     only_users_frames,
     text_of,
 )
+from upshot._engine.retrying import may_retry
 from upshot._replay import Place
 from upshot._waiting import Completion
 from upshot.documents import BaseResult, Failure, LiteralResult, PersistedResult, describe
 from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
 from upshot.records import FINAL, CacheEntry, Run, StateType
 from upshot.runstore import RunStore
+from upshot.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ class Call:
         persists: whether `keep` writes the value, so that the run's row is committed at once.
         retries: how often the function may be called again.
         retry_delay: seconds before each of these calls; the last one holds for all later ones.
+        vary_delay: gives each of them another length by chance; None for as they are.
+        may_retry: told of a failed state, says whether the function may be called again; gives an
+            awaitable if `function` does; None for always.
         wants_value: whether the caller takes the value, not the state.
         on_end: told of the end, before the caller is.
         children: of a flow, the submitted runs that have not ended; they end before it does.
@@ -58,6 +63,8 @@ class Call:
     persists: bool
     retries: int = 0
     retry_delay: Sequence[float] = ()
+    vary_delay: Callable[[float], float] | None = None
+    may_retry: Callable[[State[Any]], Any] | None = None
     wants_value: bool = True
     on_end: Callable[[Ended], object] | None = None
     children: Callable[[], Sequence[Completion]] | None = None
@@ -91,13 +98,18 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
             return conclusion
         if outcome.error is not None and outcome.returned:
             return conclusion  # the function did its part; calling it again would not keep more
+        if call.may_retry is not None:
+            state = failed_state(run, conclusion, ports.now())
+            if not (yield from may_retry(partial(call.may_retry, state), call.awaits, run)):
+                return conclusion
         if isinstance(conclusion.data, BaseException):
             clear_frames(conclusion.data)
         run.enter(StateType.SCHEDULED, "AwaitingRetry", ports.now(), conclusion.message)
         yield from record(run, ports)
         del outcome, conclusion
         if call.retry_delay:
-            yield Sleep(call.retry_delay[min(retries_used, len(call.retry_delay) - 1)])
+            delay = call.retry_delay[min(retries_used, len(call.retry_delay) - 1)]
+            yield Sleep(delay if call.vary_delay is None else call.vary_delay(delay))
 
 
 def _invoke(call: Call) -> Steps[Outcome]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from upshot.documents import BaseResult, Failure, UnpersistedResult
 from upshot.exceptions import PausedRun
-from upshot.records import FINAL, FlowRun, Run, StateType, TaskRun, moment
+from upshot.records import FINAL, FlowRun, Run, StateType, Step, TaskRun, moment
 from upshot.states import State, StateDetails, exception_of
 from upshot.states.failures import unfinished
 
@@ -62,6 +62,12 @@ class Ended:
     def state(self) -> State[Any]:
         """The final state."""
         return state_of(self.run, self.data, self.cache_expiration)
+
+
+def failed_state(run: Run, conclusion: Conclusion, at: float) -> State[Any]:
+    """The state that a run would end in, if this is its conclusion."""
+    step = Step(conclusion.type, conclusion.name, at, conclusion.message)
+    return state_of(replace(run, history=[step]), conclusion.data)
 
 
 def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> State[Any]:

@@ -32,6 +32,7 @@ class TaskCall(Call):
         cache_key: gives the run's cache key; None for a task that is not cached.
         cache_expiration: for how long later calls may take the result; None for ever.
         refresh_cache: run even if there is an entry, and replace it.
+        run_name: gives the run its name; None if it has one.
     """
 
     run: TaskRun
@@ -41,6 +42,7 @@ class TaskCall(Call):
     cache_key: Callable[[], str | None] | None = None
     cache_expiration: timedelta | None = None
     refresh_cache: bool = False
+    run_name: Callable[[], str] | None = None
 
 
 def run_task(call: TaskCall, ports: Ports) -> Steps[Ended]:
@@ -62,6 +64,11 @@ def _run(call: TaskCall, ports: Ports) -> Steps[Ended]:
         end = yield from _await_upstreams(call, call.upstreams, ports)
         if end is not None:
             return end
+    if call.run_name is not None:
+        named: Outcome = yield Invoke(call.run_name, str, False, False)
+        if named.error is not None:
+            return (yield from settle(call, concluded_by(named.error, run), ports))
+        run.name = named.kept
     if call.cache_key is not None:
         outcome: Outcome = yield Invoke(call.cache_key, caching.checked_key, False, False)
         if outcome.error is not None:

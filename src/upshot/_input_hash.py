@@ -1,0 +1,42 @@
+"""The ready-made cache key: a hash of a task and of what it is called with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from upshot._hashing import Unhashable, digest
+from upshot._options import code_of
+from upshot.context import TaskRunContext
+
+_log = logging.getLogger("upshot.caching")
+
+
+def task_input_hash(context: TaskRunContext, arguments: Mapping[str, Any]) -> str | None:
+    """A `cache_key_fn`: the same key for the same task, the same code and equal arguments.
+
+    Args:
+        context: of the task run.
+        arguments: the parameters of the call.
+
+    Returns:
+        The key; None, for no caching, if an argument can be neither gone through nor pickled.
+    """
+    task: Any = context.task
+    try:
+        whole = (task.task_key, code_of(task.fn), _given_before(task.fn), dict(arguments))
+        return digest(whole).hex()
+    except Unhashable as problem:
+        _log.warning("%r is not cached: its arguments cannot be hashed (%s)", task.name, problem)
+        return None
+
+
+def _given_before(fn: Any) -> list[Any]:
+    """The arguments that a `functools.partial` brings along."""
+    found = []
+    while isinstance(fn, partial):
+        found.append((fn.args, fn.keywords))
+        fn = fn.func
+    return found

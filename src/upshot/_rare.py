@@ -1,0 +1,29 @@
+"""What few calls of tasks have; all others pay a look at three attributes for it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Protocol
+
+from upshot._body import TaskBody
+from upshot._engine.task_run import TaskCall
+from upshot._retries import jittered
+
+
+class _Options(Protocol):
+    isasync: bool
+    task_run_name: Any
+    retry_jitter_factor: float | None
+    retry_condition_fn: Any
+
+
+def with_what_is_rare(task: _Options, call: TaskCall, body: TaskBody) -> TaskCall:
+    """The call, given what the task says of names of runs, chance in delays, and conditions."""
+    if task.task_run_name is not None:
+        call.run_name = partial(body.run_name, task.task_run_name)
+    if task.retry_jitter_factor is not None:
+        call.vary_delay = partial(jittered, factor=task.retry_jitter_factor)
+    if task.retry_condition_fn is not None:
+        may_retry = body.amay_retry if task.isasync else body.may_retry
+        call.may_retry = partial(may_retry, task.retry_condition_fn)
+    return call
