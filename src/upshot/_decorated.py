@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial, update_wrapper
-from inspect import getdoc
+from functools import cached_property, partial, update_wrapper
+from inspect import Signature, getdoc
 from operator import attrgetter
 from types import FunctionType, MethodType
 from typing import (
@@ -20,11 +20,15 @@ from typing import (
     overload,
 )
 
+import orjson
+
 from upshot import _options
 from upshot._bridge import call_must_block, run_blocking
 from upshot._engine import async_driver, sync_driver
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
+from upshot._engine.hooks import Hooks
+from upshot._hook_calls import hooks_of
 from upshot._hooks import Hook, checked_hooks
 from upshot._option_types import UNSET_BY_NONE
 from upshot._parameters import signature_of
@@ -90,6 +94,8 @@ class Decorated(Generic[P, R_co]):
         self.log_prints = _options.checked_flag("log_prints", given("log_prints"))
         self.on_completion = self._hooks("on_completion")
         self.on_failure = self._hooks("on_failure")
+        # what the record of a call says that takes nothing of other runs
+        self._no_inputs = _no_inputs(self._signature)
 
     def _hooks(self, option: str) -> list[Hook] | None:
         hooks = checked_hooks(self.kind, option, self._given.get(option))
@@ -100,6 +106,11 @@ class Decorated(Generic[P, R_co]):
     def _planned_retries(self) -> Callable[[], int] | None:
         """What a callable that gives delays is told; None if there can be none."""
         return None
+
+    @cached_property
+    def _called_on(self) -> Hooks | None:
+        """What the runs call on their states."""
+        return hooks_of(self)
 
     @property
     def retries(self) -> int:
@@ -192,6 +203,8 @@ class Decorated(Generic[P, R_co]):
         method: Any = MethodType(self.fn, instance)
         vars(bound).update(vars(self), fn=method, __wrapped__=method)
         bound._signature = signature_of(method, self.name)
+        vars(bound).pop("_called_on", None)
+        bound._no_inputs = _no_inputs(bound._signature)
         return bound
 
     def __reduce__(self) -> Any:
@@ -236,6 +249,10 @@ def _with_options_of(named: Decorated[Any, Any], kind: type, options: dict[str, 
 
 def _remade(kind: type, fn: Callable[..., Any], options: dict[str, Any]) -> Any:
     return kind(fn, **options)
+
+
+def _no_inputs(signature: Signature) -> str:
+    return orjson.dumps({name: [] for name in signature.parameters}).decode()
 
 
 def _default_name(decorated: Decorated[Any, Any]) -> str:

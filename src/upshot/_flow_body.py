@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -10,25 +12,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from upshot._bridge import caller_is_async
+from upshot._dependencies import Dependent
 from upshot._engine.conclusions import conclude
 from upshot._engine.coordinator import coordinator
 from upshot._engine.endings import Conclusion
 from upshot._parameters import arguments_of, describe
+from upshot._replay import Place
+from upshot._returning import alisted, futures_in, listed, with_states
 from upshot._run_names import run_name
 from upshot._signals import behind
+from upshot._tags import tags_of_new_run
+from upshot._waiting import Completion
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
-from upshot.records import moment
+from upshot.records import FlowRun, TaskRun, moment
 from upshot.results import Runtime
 
 
 @dataclass(slots=True, eq=False)
-class FlowBody:
+class FlowBody(Dependent):
     """One call of a flow's function."""
 
-    fn: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
     context: FlowRunContext
     released: bool = False
 
@@ -36,14 +40,14 @@ class FlowBody:
         """Call the function."""
         self.context.start_attempt()
         with entered(self._variables(is_async=False)):
-            return self.fn(*self.args, **self.kwargs)
+            return listed(self.fn(*self.args, **self.kwargs))
 
     async def acall(self) -> Any:
         """Call the function, if it is async."""
         self.context.start_attempt()
         with entered(self._variables(is_async=True)):
             try:
-                return await self.fn(*self.args, **self.kwargs)
+                return await alisted(self.fn(*self.args, **self.kwargs))
             except BaseException as error:
                 if (cause := behind(error)) is not error:
                     raise cause from error
@@ -59,7 +63,7 @@ class FlowBody:
         before, context.parameters = context.parameters, coerced(context.parameters)
         if any(value is not before[name] for name, value in context.parameters.items()):
             self.args, self.kwargs = arguments_of(signature, context.parameters)
-            context.flow_run.parameters = describe(context.parameters)
+            context.flow_run.parameters_json = describe(context.parameters)
 
     def name_run(self, how: Any) -> None:
         """Give the run the name that its flow has for it, a template or a function."""
@@ -77,7 +81,19 @@ class FlowBody:
     def keep(self, value: Any) -> Conclusion:
         """The conclusion of a run that returned `value`, with the value where it is to be."""
         self.context.made.settle()
-        return conclude(value, self._document_of, self.context.made)
+        if self.context.runner is not None:  # else it has no futures
+            value = with_states(value)
+        return conclude(value, self._document_of, self.context.ends())
+
+    def unfinished(self, value: Any) -> list[Completion]:
+        """The runs that end before a flow does which returned `value`."""
+        left = self.context.unfinished()
+        return left or (futures_in(value) if self.context.runner is not None else [])
+
+    def resolve(self, signature: inspect.Signature) -> None:
+        """Put values in the place of futures and states; may read them from their storages."""
+        Dependent.resolve(self, signature)
+        self.context.flow_run.parameters_json = describe(self.context.parameters)
 
     def _document_of(self, value: Any) -> BaseResult[Any]:
         context = self.context
@@ -105,3 +121,36 @@ class FlowBody:
                 coordinator().end(left)
         finally:
             runner.close()
+
+
+def record_of(
+    flow: Any, around: FlowRunContext | None, parameters: Mapping[str, Any], place: Place | None
+) -> FlowRun:
+    """The record of a flow's call, with that of the task run that stands for it in its parent."""
+    run = FlowRun(
+        name="",
+        flow_name=flow.name,
+        flow_version=flow.version,
+        parameters_json=describe(parameters),
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        tags=tags_of_new_run(around=around.flow_run if around else None),
+    )
+    run.name = f"{flow.name}-{run.uid.hex()[-6:]}"
+    if place is not None and place.task_run is not None:
+        run.parent = place.task_run  # it goes on to stand for this call
+    elif around is not None:
+        index = around.next_call_index(flow.flow_key)
+        run.parent = TaskRun(
+            name=f"{flow.name}-{index}",
+            task_name=flow.name,
+            task_key=flow.flow_key,
+            task_version=flow.version,
+            inputs=flow._no_inputs,
+            call_index=index,
+            flow_run=around.flow_run,
+            tags=run.tags,
+            child_uid=run.uid,
+        )
+        if place is not None:
+            place.task_run = run.parent
+    return run

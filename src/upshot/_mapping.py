@@ -6,8 +6,9 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from upshot._body import state_of
+from upshot._dependencies import Inputs, inputs_of, state_of
 from upshot._future import UpshotFuture
+from upshot._lineage import Lineage
 from upshot._waiting import wait_blocking
 from upshot.annotations import BaseAnnotation, allow_failure, quote, unmapped
 from upshot.exceptions import (
@@ -24,6 +25,21 @@ def futures(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[UpshotFutu
     """The futures whose results are iterated over."""
     found = [_unmarked(value) for value in (*args, *kwargs.values())]
     return [value for value in found if isinstance(value, UpshotFuture)]
+
+
+def inputs(
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    lineage: Lineage | None,
+) -> Inputs:
+    """The runs whose results are iterated over, which each call depends on, by parameter."""
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError:
+        return {}  # `calls` says what is wrong
+    given = {name: _unmarked(value) for name, value in bound.arguments.items()}
+    return inputs_of(given, lineage)
 
 
 def calls(

@@ -201,11 +201,11 @@ def warn_once_uncached(task: str) -> None:
 
 
 def is_async(fn: Callable[..., Any]) -> bool:
-    """Whether calling `fn` gives a coroutine."""
+    """Whether calling `fn` gives a coroutine, or an async generator."""
     fn = _whole(fn)
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
-        getattr(fn, "__call__", None)  # noqa: B004 - not whether it is callable, but what it is
-    )
+    called = getattr(fn, "__call__", None)  # noqa: B004 - not whether it is, but what it is
+    kinds = inspect.iscoroutinefunction, inspect.isasyncgenfunction
+    return any(is_kind(function) for function in (fn, called) for is_kind in kinds)
 
 
 def name_of(fn: Callable[..., Any]) -> str:

@@ -46,6 +46,8 @@ BUILTIN: dict[str, dict[str, str]] = {
         "failure record": "upshot._references:recorded_failure",
         "migrations": "upshot.runstore.migrations",
         "reader": "upshot._references:read_reference",
+        "recorded state": "upshot._engine.endings:recorded_state",
+        "state for result": "upshot.context:state_for_result",
         "strike out": "upshot.caching:strike_out",
         "writer": "upshot._references:write_reference",
     },

@@ -12,9 +12,11 @@ from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, overload
 
 from upshot import _mapping, _submission
 from upshot._decorated import Awaited
+from upshot._dependencies import Inputs
 from upshot._future import Async, Sync, UpshotFuture
 from upshot._submission import Prepared
 from upshot._task_definition import TaskDefinition
+from upshot.context import FlowRunContext
 from upshot.states import State
 
 P = ParamSpec("P")
@@ -191,8 +193,10 @@ class Submitting(TaskDefinition[P, R_co]):
             MappingMissingIterable: if no argument can be iterated over.
             MappingLengthMismatch: if there are several, of different lengths.
         """
+        flow = FlowRunContext.get()
+        more = _mapping.inputs(self._signature, args, kwargs, flow.lineage if flow else None)
         return _submission.submit_all(
-            partial(self._start, wait_for=wait_for, counted=window is None),
+            partial(self._start, wait_for=wait_for, counted=window is None, more=more),
             partial(_mapping.calls, self._signature, self.name, args, kwargs),
             _mapping.futures(args, kwargs),
             isasync=self.isasync,
@@ -200,10 +204,8 @@ class Submitting(TaskDefinition[P, R_co]):
             window=window,
         )
 
-    def _start(
-        self, call: _mapping.Arguments, wait_for: Iterable[Any] | None, counted: bool
-    ) -> Any:
-        run = self._prepare(*call, wants_value=False, wait_for=wait_for, counted=counted)
+    def _start(self, call: _mapping.Arguments, **how: Any) -> Any:
+        run = self._prepare(*call, wants_value=False, **how)
         return _submission.submit(run, isasync=self.isasync)
 
     def _prepare(
@@ -214,6 +216,7 @@ class Submitting(TaskDefinition[P, R_co]):
         wants_value: bool,
         wait_for: Iterable[Any] | None = None,
         counted: bool = True,
+        more: Inputs | None = None,
     ) -> Prepared:
         """A run of the function that could start."""
         raise TypeError(f"{type(self).__name__} is no task")

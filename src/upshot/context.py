@@ -10,19 +10,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
+from upshot._lineage import Lineage
 from upshot._made import MadeRuns
 from upshot._replay import Place, Replay
 from upshot._tags import tags as tags
 from upshot._waiting import Completion, wait_blocking
 from upshot.exceptions import MissingContextError
-from upshot.records import FlowRun, StateType, TaskRun, moment
+from upshot.records import FlowRun, Run, StateType, TaskRun, moment
 from upshot.results import ResultFactory
 from upshot.runstore import RunStore, open_store
 from upshot.runstore._listing import made_at
 from upshot.settings import Settings, get_current_settings
+
+Told: TypeAlias = tuple[Callable[[Any], object] | None, Callable[[Any], object] | None]
 
 
 class Named(Protocol):
@@ -41,6 +44,8 @@ class FlowRunContext:
         parameters: what the flow was called with, defaults included.
         result_factory: what makes documents of the values that the flow returns.
         made: the ends of the runs that this attempt of the flow has made so far.
+        order: the numbers of these runs, and of those that have not ended, as they were made.
+        lineage: what these runs returned.
         submitted: those that were submitted and have not ended.
         replay: what the attempts have done, if the flow is retried.
     """
@@ -55,6 +60,8 @@ class FlowRunContext:
     settings: Settings
     retries: int = 0
     made: MadeRuns = field(default_factory=MadeRuns)
+    order: dict[bytes, int] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
     replay: Replay | None = None
     # not to hold each task that `with_options` makes
     factories: MutableMapping[Any, ResultFactory] = field(default_factory=WeakKeyDictionary)
@@ -102,20 +109,26 @@ class FlowRunContext:
     def start_attempt(self) -> None:
         """Forget what an earlier attempt of the flow has made."""
         self.made.clear()
+        self.order.clear()
+        self.lineage.clear()
         if self.replay is None:
             self.calls.clear()
         else:  # runs of earlier attempts may go on, so that none is to get the number of another
             self.replay.start_attempt()
 
-    def on_end(self, place: Place | None, *, counted: bool) -> Callable[[Any], object] | None:
-        """What is to be told of the end of a run that was called here.
+    def note(self, end: Any) -> None:
+        """Remember how a run that counts among those of this attempt has ended."""
+        self.made.append(end)
+        self.lineage.add(end)
 
-        Args:
-            place: of the call among those that a retry of this flow makes again.
-            counted: whether the run counts among those that this attempt has made.
-        """
-        tell = self.made.append if counted else None
-        return tell if place is None else partial(place.ended, tell)
+    def ends(self) -> list[Any]:
+        """How the runs that this attempt has made ended, in the order in which they were made."""
+        return sorted(self.made, key=lambda end: self.order.get(_call_of(end.run), 0))
+
+
+def _call_of(run: Run) -> bytes:
+    """What a run is known by among those of its flow run: a flow's by what stands for it."""
+    return run.parent.uid if isinstance(run, FlowRun) and run.parent else run.uid
 
 
 @dataclass(slots=True)
@@ -200,3 +213,36 @@ def get_run_context() -> TaskRunContext | FlowRunContext:
     if context is None:
         raise MissingContextError
     return context
+
+
+def told(
+    flow: FlowRunContext | None,
+    run: Run,
+    factory: ResultFactory,
+    place: Place | None,
+    *,
+    counted: bool = True,
+) -> Told:
+    """What is to be told of the end of a run, and of the value that its caller takes.
+
+    Args:
+        flow: the flow run in which it is called.
+        run: its record.
+        factory: makes its result.
+        place: of the call among those that a retry of the flow makes again.
+        counted: whether it counts among the runs that the flow has made, if the flow calls it.
+    """
+    if flow is None:
+        return None, None
+    if not counted or TaskRunContext.get() is not None:  # nothing of it is kept here
+        on_end = None if place is None else partial(place.ended, None)
+        return on_end, flow.lineage.add_weakly
+    flow.order[_call_of(run)] = len(flow.order)
+    on_value = None if factory.cache_result_in_memory else flow.lineage.add_weakly
+    return flow.note if place is None else partial(place.ended, flow.note), on_value
+
+
+def state_for_result(obj: object) -> Any:
+    """The state of the run of this flow run that returned this very object; None if none did."""
+    flow = FlowRunContext.get()
+    return None if flow is None else flow.lineage.state(obj)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
-import socket
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,18 +14,16 @@ from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.flow_run import FlowCall, run_flow
-from upshot._flow_body import FlowBody
+from upshot._flow_body import FlowBody, record_of
 from upshot._inputs import place_of
 from upshot._option_types import FLOW_CHANGES, FLOW_DEFAULTS, FlowOptions, shows
-from upshot._parameters import bind, describe
+from upshot._parameters import bind
 from upshot._replay import Place, Replay
 from upshot._run_names import checked_run_name
 from upshot._submission import checked_runner, duplicate_of
-from upshot._tags import tags_of_new_run
 from upshot._validation import Validator, check_names
-from upshot.context import FlowRunContext, TaskRunContext
-from upshot.exceptions import ParameterBindError
-from upshot.records import FlowRun, TaskRun
+from upshot.context import FlowRunContext, told
+from upshot.exceptions import InvalidOptionValue, ParameterBindError
 from upshot.results import ResultFactory, infer_factory
 from upshot.runstore import open_store
 from upshot.settings import Settings, get_current_settings
@@ -38,6 +34,8 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+
+_NOTHING_TO_WAIT_FOR = "is for flows that are called in a flow; there is none around this one"
 
 
 class Flow(Decorated[P, R_co]):
@@ -108,25 +106,34 @@ class Flow(Decorated[P, R_co]):
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
     ) -> Steps[Ended]:
+        wait_for = kwargs.pop("wait_for", None)
         parameters, misfit = self._bound(args, kwargs, wants_value)
         around = FlowRunContext.get()
-        place = place_of(around, self.flow_key, parameters)
+        if wait_for is not None and around is None:
+            raise InvalidOptionValue("wait_for", _NOTHING_TO_WAIT_FOR)
+        place = place_of(around, self.flow_key, parameters, wait_for)
         context = self._context(around, parameters, place)
         body = FlowBody(self.fn, args, kwargs, context)
-        counted = around is not None and TaskRunContext.get() is None
+        run, factory = context.flow_run, context.result_factory
+        on_end, on_value = told(around, run, factory, place)
         call = FlowCall(
-            run=context.flow_run,
+            run=run,
             function=body.acall if self.isasync else body.call,
             awaits=self.isasync,
             keep=body.keep,
-            persists=context.result_factory.persist_result,
+            persists=factory.persist_result,
             retries=context.retries,
             retry_delay=self.retry_delays,
             wants_value=wants_value,
-            on_end=around.on_end(place, counted=counted) if around else None,
+            on_end=on_end,
+            on_value=on_value,
             place=place,
-            children=context.unfinished,
+            children=body.unfinished,
             host=context.host_on if self.isasync else None,
+            upstreams=body.find_upstreams(run.parent, around, wait_for),
+            obstacle=body.obstacle,
+            resolve=partial(body.resolve, self._signature),
+            hooks=self._called_on,
             release=body.release,
             holds=body.holds,
             validate=self._validation(body, misfit),
@@ -140,7 +147,7 @@ class Flow(Decorated[P, R_co]):
         settings = get_current_settings()
         return FlowRunContext(
             flow=self,
-            flow_run=self._record(around, parameters, place),
+            flow_run=record_of(self, around, parameters, place),
             parameters=parameters,
             result_factory=self._factory(around, settings),
             store=open_store(settings),
@@ -179,36 +186,6 @@ class Flow(Decorated[P, R_co]):
         if not self.should_validate_parameters or not self._validator.is_needed:
             return None
         return partial(body.validate, self.validate_parameters, self._signature)
-
-    def _record(
-        self, around: FlowRunContext | None, parameters: dict[str, Any], place: Place | None
-    ) -> FlowRun:
-        run = FlowRun(
-            name="",
-            flow_name=self.name,
-            flow_version=self.version,
-            parameters=describe(parameters),
-            owner=f"{socket.gethostname()}:{os.getpid()}",
-            tags=tags_of_new_run(around=around.flow_run if around else None),
-        )
-        run.name = f"{self.name}-{run.uid.hex()[-6:]}"
-        if place is not None and place.task_run is not None:
-            run.parent = place.task_run  # it goes on to stand for this call
-        elif around is not None:
-            index = around.next_call_index(self.flow_key)
-            run.parent = TaskRun(
-                name=f"{self.name}-{index}",
-                task_name=self.name,
-                task_key=self.flow_key,
-                task_version=self.version,
-                call_index=index,
-                flow_run=around.flow_run,
-                tags=run.tags,
-                child_uid=run.uid,
-            )
-            if place is not None:
-                place.task_run = run.parent
-        return run
 
 
 def _raise(error: Exception) -> None:
@@ -252,8 +229,13 @@ def flow(__fn: Any = None, **options: Any) -> Any:
         timeout_seconds: how long the function may take; by default as long as it does.
         validate_parameters: check and coerce the parameters by the function's annotations.
         log_prints: log what the function prints.
-        on_completion: functions that are called with the flow, the run and its state when it has
-            completed; `on_failure`, `on_crashed`, `on_cancellation` and `on_running` likewise.
+        on_running: called as `hook(flow=…, flow_run=…, state=…)`, sync or async, in the order of
+            the list, before the function is called for the first time. What a hook raises is
+            logged, and changes nothing.
+        on_completion: called likewise when the run has completed,
+        on_failure: when it has failed and is not retried any more,
+        on_cancellation: when it enters a state of the type CANCELLING,
+        on_crashed: when it was ended from outside.
 
     Example:
         >>> from upshot import task

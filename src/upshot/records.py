@@ -11,10 +11,15 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import ClassVar, NamedTuple
-from uuid import UUID
+from typing import Any, ClassVar, NamedTuple
+from uuid import NAMESPACE_URL, UUID, uuid5
 
+import orjson
+
+from upshot import _registry
 from upshot._html import facts
+
+_FLOWS = uuid5(NAMESPACE_URL, "upshot:flow")
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -97,6 +102,21 @@ class Run:
         """The message of the present state."""
         return self.history[-1].message if self.history else None
 
+    @property
+    def state(self) -> Any:
+        """The present `State`, with what is recorded of its data; None before the first."""
+        return _registry.load("room", "recorded state")(self) if self.history else None
+
+    @property
+    def expected_start_time(self) -> datetime:
+        """When the run was to start: when it was made."""
+        return moment(int.from_bytes(self.uid[:6], "big") / 1000)
+
+    def state_id(self, index: int) -> UUID:
+        """The identity of the state with this number in the run's history."""
+        tail = (int.from_bytes(self.uid[-2:], "big") + index + 1) & 0xFFFF
+        return UUID(bytes=self.uid[:-2] + tail.to_bytes(2, "big"))
+
     def _repr_html_(self) -> str:
         took = None
         if self.start_time is not None and self.end_time is not None:
@@ -134,8 +154,18 @@ class FlowRun(Run):
     flow_name: str
     flow_version: str | None = None
     parent: TaskRun | None = None  # the run that stands for this one in the flow that called it
-    parameters: str | None = None  # JSON
+    parameters_json: str | None = None
     owner: str | None = None  # host:pid of the process that runs it
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the flow was called with, as far as JSON can hold it; else by its type."""
+        return orjson.loads(self.parameters_json) if self.parameters_json else {}
+
+    @property
+    def flow_id(self) -> UUID:
+        """The flow's identity: the same for all flows of its name."""
+        return uuid5(_FLOWS, self.flow_name)
 
     @property
     def parent_task_run_id(self) -> UUID | None:
@@ -164,9 +194,23 @@ class TaskRun(Run):
         return self.flow_run.id if self.flow_run else None
 
     @property
+    def task_inputs(self) -> dict[str, list[TaskRunResult]]:
+        """For each parameter, the runs whose results it takes; `wait_for` if that was given."""
+        given = orjson.loads(self.inputs) if self.inputs else {}
+        return {name: [TaskRunResult(UUID(id)) for id in ids] for name, ids in given.items()}
+
+    @property
     def dynamic_key(self) -> str:
         """`call_index` as text."""
         return str(self.call_index)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRunResult:
+    """The result of a task run that another run takes."""
+
+    id: UUID
+    input_type: str = "task_run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +260,7 @@ __all__ = [
     "StateType",
     "Step",
     "TaskRun",
+    "TaskRunResult",
     "moment",
     "new_id",
 ]

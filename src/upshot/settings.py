@@ -58,6 +58,7 @@ class Settings(Model):
         task_default_retries: retries of tasks that do not say otherwise.
         flow_default_retries: retries of flows that do not say otherwise.
         tasks_refresh_cache: run cached tasks again and replace their entries.
+        run_on_completion_hooks_on_cached: call a task's hooks if the cache has its result, too.
         async_fetch_state_result: `State.result()` gives an awaitable to async callers.
     """
 
@@ -76,6 +77,7 @@ class Settings(Model):
     task_default_retries: int = Field(default=0, ge=0)
     flow_default_retries: int = Field(default=0, ge=0)
     tasks_refresh_cache: bool = False
+    run_on_completion_hooks_on_cached: bool = False
     async_fetch_state_result: bool = False
 
 

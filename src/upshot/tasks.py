@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
 from upshot import _options
 from upshot._body import TaskBody
+from upshot._dependencies import Inputs
 from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
@@ -23,7 +24,7 @@ from upshot._retries import exponential_backoff
 from upshot._submission import Prepared
 from upshot._submitting import Submitting
 from upshot._tags import tags_of_new_run
-from upshot.context import FlowRunContext, TaskRunContext
+from upshot.context import FlowRunContext, TaskRunContext, told
 from upshot.records import TaskRun
 from upshot.results import ResultFactory, infer_factory
 from upshot.runstore import open_store
@@ -77,19 +78,17 @@ class Task(Submitting[P, R_co]):
         wants_value: bool,
         wait_for: Iterable[Any] | None = None,
         counted: bool = True,
+        more: Inputs | None = None,
     ) -> Prepared:
-        parameters = bind(self._signature, self.fn, args, kwargs)
+        given = bind(self._signature, self.fn, args, kwargs)
         flow, settings = FlowRunContext.get(), get_current_settings()
         store = flow.store if flow and flow.settings is settings else open_store(settings)
-        place = place_of(flow, self.task_key, parameters, wait_for)
+        place = place_of(flow, self.task_key, given, wait_for)
         run = self._record(flow, place)
         factory = self._factory(flow, settings)
-        context = TaskRunContext(
-            task=self, task_run=run, parameters=parameters, result_factory=factory
-        )
+        context = TaskRunContext(task=self, task_run=run, parameters=given, result_factory=factory)
         body = TaskBody(self.fn, args, kwargs, context, flow, store)
-        depends = body.find_upstreams(wait_for)
-        counted = counted and flow is not None and TaskRunContext.get() is None
+        on_end, on_value = told(flow, run, factory, place, counted=counted)
         call = TaskCall(
             run=run,
             function=body.acall if self.isasync else body.call,
@@ -99,9 +98,11 @@ class Task(Submitting[P, R_co]):
             retries=self.retries,
             retry_delay=self.retry_delays,
             wants_value=wants_value,
-            on_end=flow.on_end(place, counted=counted) if flow else None,
+            on_end=on_end,
+            on_value=on_value,
+            hooks=self._called_on,
             place=place,
-            upstreams=body.awaited() if depends else None,
+            upstreams=body.find_upstreams(run, flow, wait_for, more),
             obstacle=body.obstacle,
             resolve=partial(body.resolve, self._signature),
             cache_key=self._cache_key(body, factory),
@@ -119,6 +120,7 @@ class Task(Submitting[P, R_co]):
             task_name=self.name,
             task_key=self.task_key,
             task_version=self.version,
+            inputs=self._no_inputs,
             call_index=index,
             flow_run=flow.flow_run if flow else None,
             tags=tags_of_new_run(self.tags, flow.flow_run if flow else None),
@@ -185,9 +187,11 @@ def task(__fn: Any = None, **options: Any) -> Any:
         cache_result_in_memory: also keep the value in memory with the state.
         timeout_seconds: how long the function may take; by default as long as it does.
         log_prints: log what the function prints; by default as its flow does.
-        on_completion: functions that are called with the task, the run and its state when it has
-            completed.
-        on_failure: likewise, when it has failed and is not tried again.
+        on_completion: called as `hook(task=…, task_run=…, state=…)`, sync or async, in the order
+            of the list, when the run has completed; where the cache had its result, only with
+            `UPSHOT_RUN_ON_COMPLETION_HOOKS_ON_CACHED`. What a hook raises is logged, and changes
+            nothing.
+        on_failure: called likewise when it has failed and is not retried any more.
 
     Example:
         >>> @task(retries=2)

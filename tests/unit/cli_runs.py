@@ -96,7 +96,7 @@ def a_flow_run(
     at = NOW - ago
     uid = int(at * 1000).to_bytes(6, "big") + b"\x7a" + uuid4().bytes[7:]
     run = FlowRun(name=f"{flow}-{uid.hex()[-6:]}", flow_name=flow, uid=uid, parent=parent)
-    run.owner, run.parameters = "here:42", '{"n":3,"label":"größe"}'
+    run.owner, run.parameters_json = "here:42", '{"n":3,"label":"größe"}'
     _go(run, at, state, took)
     open_store().record(run)
     return run

@@ -9,13 +9,14 @@ from functools import partial
 from typing import Any
 
 from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
-from upshot._engine.endings import Conclusion, Ended, failed_state
+from upshot._engine.endings import Conclusion, Ended, failed_state, state_of
 from upshot._engine.failures import (
     clear_frames,
     note_unrecorded,
     only_users_frames,
     text_of,
 )
+from upshot._engine.hooks import Hooks, call_hooks
 from upshot._engine.retrying import may_retry
 from upshot._replay import Place
 from upshot._waiting import Completion
@@ -51,9 +52,15 @@ class Call:
             awaitable if `function` does; None for always.
         wants_value: whether the caller takes the value, not the state.
         on_end: told of the end, before the caller is.
-        children: of a flow, the submitted runs that have not ended; they end before it does.
+        children: of a flow that returned this, the runs that have not ended and were submitted
+            or are in the value; they end before it does.
         host: of a flow, told how other threads start async functions on its loop.
         place: this call in the attempts of the flow around it; None if that is not retried.
+        upstreams: the runs that must end before this one starts; None if it depends on nothing.
+        obstacle: why it cannot start, once they have ended; None if it can.
+        resolve: puts the values of futures and states among the arguments in their places.
+        on_value: told of the end once more when it has the value that the caller takes.
+        hooks: what is called when the run enters a state; `on_running` ones once, not for retries.
     """
 
     run: Run
@@ -67,9 +74,14 @@ class Call:
     may_retry: Callable[[State[Any]], Any] | None = None
     wants_value: bool = True
     on_end: Callable[[Ended], object] | None = None
-    children: Callable[[], Sequence[Completion]] | None = None
+    children: Callable[[Any], Sequence[Completion]] | None = None
     host: Callable[[Host], object] | None = None
     place: Place | None = None
+    upstreams: Sequence[Completion] | None = None
+    obstacle: Callable[[], str | None] = lambda: None
+    resolve: Callable[[], object] = lambda: None
+    on_value: Callable[[Ended], object] | None = None
+    hooks: Hooks | None = None
 
 
 def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
@@ -91,6 +103,8 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
     while True:
         run.enter(StateType.RUNNING, "Retrying" if run.run_count else "Running", ports.now())
         yield from record(run, ports)
+        if call.hooks is not None and run.state_name == "Running":
+            yield from call_hooks(call.hooks, run, lambda: state_of(run, None))
         outcome = yield from _invoke(call)
         conclusion = outcome.kept if outcome.error is None else concluded_by(outcome.error, run)
         retries_used = run.run_count - before - 1
@@ -121,7 +135,7 @@ def _invoke(call: Call) -> Steps[Outcome]:
     outcome = yield Invoke(call.function, _as_it_is, call.awaits, False, call.host)
     if isinstance(outcome.error, BaseException) and not isinstance(outcome.error, Exception):
         return outcome  # an interrupt does not wait
-    while children := call.children():
+    while children := call.children(outcome.kept):
         yield Wait(children)
     if outcome.error is None:
         keep = partial(kept, call.keep, outcome.kept)
@@ -166,6 +180,8 @@ def settle(
         call.on_end(end)
     if call.wants_value and conclusion.type is StateType.COMPLETED:
         end.value = yield from value_of(run, data)
+        if call.on_value is not None:
+            call.on_value(end)
     return end
 
 

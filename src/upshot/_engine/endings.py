@@ -51,8 +51,16 @@ class Ended:
 
     @property
     def crashed(self) -> bool:
-        """Whether the run was ended from outside, so that its caller must not go on either."""
-        return self.run.state_type is StateType.CRASHED
+        """Whether the run was ended from outside, so that its caller must not go on either.
+
+        A crash that the function returned as a state is none.
+        """
+        return self.run.state_type is StateType.CRASHED and isinstance(self.data, BaseException)
+
+    @property
+    def interrupted_for_good(self) -> bool:
+        """Whether nothing that waits can be done any more: who ran the run was thrown away."""
+        return isinstance(self.data, GeneratorExit)
 
     def take_value(self) -> Any:
         """The value, which this end then holds no longer."""
@@ -87,6 +95,7 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
         parent = run.parent_task_run_id if isinstance(run, FlowRun) else None
         details = StateDetails(flow_run_id=run.id, task_run_id=parent)
     return State(
+        id=run.state_id(len(run.history) - 1),
         type=last.type,
         name=last.name,
         message=last.message,

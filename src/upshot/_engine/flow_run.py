@@ -9,7 +9,9 @@ from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, s
 from upshot._engine.effects import Io, Steps
 from upshot._engine.endings import Conclusion, Ended
 from upshot._engine.failures import note_unrecorded, text_of
+from upshot._engine.hooks import call_hooks
 from upshot._engine.replay import reuse
+from upshot._engine.upstreams import await_upstreams
 from upshot.exceptions import RunStoreError
 from upshot.records import FlowRun, StateType, TaskRun
 
@@ -59,10 +61,14 @@ def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]
         standing.child_uid = run.uid  # it may have stood for a run that failed
         standing.enter(StateType.RUNNING, "Running", ports.now())
         ports.store.record(standing)
-    conclusion = _refusal(call)
-    if conclusion is None:
-        conclusion = yield from attempt(call, ports)
-    end = yield from settle(call, conclusion, ports)
+    end = None
+    if call.upstreams is not None:
+        end = yield from await_upstreams(call, call.upstreams, ports)
+    if end is None:
+        conclusion = _refusal(call)
+        if conclusion is None:
+            conclusion = yield from attempt(call, ports)
+        end = yield from settle(call, conclusion, ports)
     if call.holds():
         yield Io(call.release)
     try:
@@ -73,6 +79,8 @@ def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]
             ports.store.record(standing)
     except RunStoreError as problem:
         note_unrecorded(end.data, problem)
+    if call.hooks is not None and not end.interrupted_for_good:
+        yield from call_hooks(call.hooks, run, end.state)
     return end
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from upshot import caching
-from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, record, settle
-from upshot._engine.effects import Invoke, Io, Outcome, Steps, Wait
-from upshot._engine.endings import Conclusion, Ended, not_ready
+from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, settle
+from upshot._engine.effects import Invoke, Io, Outcome, Steps
+from upshot._engine.endings import Conclusion, Ended
+from upshot._engine.hooks import call_hooks
 from upshot._engine.replay import reuse
-from upshot._waiting import Completion
+from upshot._engine.upstreams import await_upstreams
 from upshot.documents import LiteralResult, PersistedResult
-from upshot.exceptions import MissingResult, RunStoreError, StorageError
+from upshot.exceptions import MissingResult, StorageError
 from upshot.records import CacheEntry, StateType, TaskRun
 
 _log = logging.getLogger("upshot.caching")
@@ -26,9 +27,6 @@ class TaskCall(Call):
     """One call of a task.
 
     Attributes:
-        upstreams: the runs that must end before this one starts; None if it depends on nothing.
-        obstacle: why it cannot start, once they have ended; None if it can.
-        resolve: puts the values of futures and states among the arguments in their places.
         cache_key: gives the run's cache key; None for a task that is not cached.
         cache_expiration: for how long later calls may take the result; None for ever.
         refresh_cache: run even if there is an entry, and replace it.
@@ -36,9 +34,6 @@ class TaskCall(Call):
     """
 
     run: TaskRun
-    upstreams: Sequence[Completion] | None = None
-    obstacle: Callable[[], str | None] = lambda: None
-    resolve: Callable[[], object] = lambda: None
     cache_key: Callable[[], str | None] | None = None
     cache_expiration: timedelta | None = None
     refresh_cache: bool = False
@@ -48,7 +43,12 @@ class TaskCall(Call):
 def run_task(call: TaskCall, ports: Ports) -> Steps[Ended]:
     """Take the result from the cache if it is there, else run the task; then record the run."""
     try:
-        return (yield from _run(call, ports))
+        if call.place is not None and (end := (yield from reuse(call, ports))) is not None:
+            return end
+        end = yield from _run(call, ports)
+        if call.hooks is not None and not end.interrupted_for_good:
+            yield from call_hooks(call.hooks, call.run, end.state)
+        return end
     except BaseException as error:
         crash(call.run, error, ports)
         raise
@@ -56,12 +56,10 @@ def run_task(call: TaskCall, ports: Ports) -> Steps[Ended]:
 
 def _run(call: TaskCall, ports: Ports) -> Steps[Ended]:
     run = call.run
-    if call.place is not None and (end := (yield from reuse(call, ports))) is not None:
-        return end
     if run.state_name != "Pending":  # one that was submitted has been pending since then
         run.enter(StateType.PENDING, "Pending", ports.now())
     if call.upstreams is not None:
-        end = yield from _await_upstreams(call, call.upstreams, ports)
+        end = yield from await_upstreams(call, call.upstreams, ports)
         if end is not None:
             return end
     if call.run_name is not None:
@@ -80,25 +78,6 @@ def _run(call: TaskCall, ports: Ports) -> Steps[Ended]:
                 return hit
     conclusion = yield from attempt(call, ports)
     return (yield from settle(call, conclusion, ports, _entry(call, conclusion, ports)))
-
-
-def _await_upstreams(
-    call: TaskCall, upstreams: Sequence[Completion], ports: Ports
-) -> Steps[Ended | None]:
-    """Wait for the runs before this one; the end of it, if it cannot start."""
-    yield from record(call.run, ports)
-    try:
-        if upstreams:
-            yield Wait(upstreams)
-        obstacle = call.obstacle()
-        if obstacle is None:
-            yield Io(call.resolve)
-            return None
-    except (GeneratorExit, RunStoreError):
-        raise
-    except BaseException as error:
-        return (yield from settle(call, concluded_by(error, call.run), ports))
-    return (yield from settle(call, not_ready(obstacle), ports))
 
 
 def _look_up(key: str, call: TaskCall, ports: Ports) -> Steps[Ended | None]:

@@ -29,7 +29,7 @@ def details(run: Run) -> dict[str, Any]:
     """`facts`, and what is too long for a list."""
     told = facts(run) | {"states": [_state(*step) for step in run.history]}
     if isinstance(run, FlowRun):
-        told["parameters"] = loaded(run.parameters)
+        told["parameters"] = loaded(run.parameters_json)
     return told | {"failure": _without_pickles(loaded(run.failure))}
 
 

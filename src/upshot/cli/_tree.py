@@ -133,8 +133,8 @@ def _of_flow_run(run: FlowRun) -> Iterator[tuple[Cell, Cell]]:
         yield "called by", f"{run.parent.flow_run.name}  {short_id(run.parent.flow_run)}"
     if run.owner:
         yield "process", run.owner
-    if run.parameters:
-        yield "parameters", run.parameters
+    if run.parameters_json:
+        yield "parameters", run.parameters_json
 
 
 def _of_task_run(run: TaskRun) -> Iterator[tuple[Cell, Cell]]:

@@ -96,7 +96,7 @@ def _clean(value: Any) -> Any:
 
 def flow_progress(run: FlowRun) -> Row:
     """`progress` and what only flow runs have."""
-    return (*progress(run), run.parameters, run.owner)
+    return (*progress(run), run.parameters_json, run.owner)
 
 
 def task_progress(run: TaskRun) -> Row:
@@ -141,7 +141,7 @@ def to_flow_run(row: Sequence[Any], parent: Callable[[int], TaskRun | None]) -> 
         parent=None if parent_row is None else parent(parent_row),
         flow_name=flow_name,
         flow_version=flow_version,
-        parameters=rest[10],
+        parameters_json=rest[10],
         owner=rest[11],
         **_progress(rest),
     )

@@ -77,7 +77,8 @@ class TaskRunner(ABC):
                 raise
             return
         if effect.keep_blocks:
-            self.keep(effect, value, context, done)
+            # a copy, for who began this may still be in the context
+            self.keep(effect, value, context.copy(), done)
         else:
             done(kept(effect.keep, value))
 

@@ -12,7 +12,7 @@ AT = 1_700_000_000.25
 def new_flow_run(name: str = "calm-otter", *, parent: TaskRun | None = None) -> FlowRun:
     """A flow run that has begun."""
     run = FlowRun(name=name, flow_name="report", flow_version="7", parent=parent)
-    run.parameters, run.owner, run.tags = '{"n": 3}', "here:42", ("nightly", "größe")
+    run.parameters_json, run.owner, run.tags = '{"n": 3}', "here:42", ("nightly", "größe")
     run.enter(StateType.PENDING, "Pending", AT)
     run.enter(StateType.RUNNING, "Running", AT + 1)
     return run
