@@ -13,6 +13,7 @@ import anyio
 from upshot._engine.effects import Host, Invoke, Outcome, kept
 from upshot._engine.failures import clear_frames
 from upshot._waiting import bind_here
+from upshot.task_runners._gate import Gate, gate
 
 Done = Callable[[Outcome], object]
 
@@ -65,6 +66,8 @@ class TaskRunner(ABC):
     ) -> None:
         try:
             try:
+                if effect.keep_blocks:
+                    await gate().wait_async()
                 value = await effect.call()
             finally:
                 unbind()
@@ -77,8 +80,9 @@ class TaskRunner(ABC):
                 raise
             return
         if effect.keep_blocks:
+            left = partial(_left, gate(), gate().enter(value), done)
             # a copy, for who began this may still be in the context
-            self.keep(effect, value, context.copy(), done)
+            self.keep(effect, value, context.copy(), left)
         else:
             done(kept(effect.keep, value))
 
@@ -102,6 +106,11 @@ class TaskRunner(ABC):
 
 def _made(kind: type[TaskRunner], options: dict[str, Any]) -> TaskRunner:
     return kind(**options)
+
+
+def _left(gate: Gate, size: int, done: Done, outcome: Outcome) -> None:
+    gate.leave(size)
+    done(outcome)
 
 
 def _refused(done: Done, error: BaseException) -> None:

@@ -11,6 +11,7 @@ from upshot._engine.failures import clear_frames
 from upshot._engine.sync_driver import invoke
 from upshot._waiting import bind_here, given_up, is_given_up_here
 from upshot.exceptions import InvalidOption
+from upshot.task_runners._gate import gate
 from upshot.task_runners._threads import ThreadPool
 from upshot.task_runners.base import Done, TaskRunner
 
@@ -63,6 +64,10 @@ def _call(effect: Invoke, context: Context, done: Done) -> None:
 def _invoked_here(effect: Invoke) -> Outcome:
     if is_given_up_here():
         return Outcome(error=given_up(), returned=False)
+    if effect.keep_blocks:
+        gate().wait()
+        keep = partial(gate().counted, effect.keep)
+        effect = Invoke(effect.call, keep, awaits=False, keep_blocks=True)
     unbind = bind_here()
     try:
         return invoke(effect)
