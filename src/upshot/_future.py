@@ -15,7 +15,7 @@ from upshot._elsewhere import SUBMITTED, Elsewhere, Submission
 from upshot._engine.endings import Ended, state_of
 from upshot._html import facts
 from upshot._waiting import Completion, wait_async, wait_blocking
-from upshot.records import TaskRun
+from upshot.records import FINAL, TaskRun
 from upshot.states import Pending, State
 
 R = TypeVar("R")
@@ -244,9 +244,11 @@ class UpshotFuture(Generic[R_co, A_co]):
         if self._done.done():
             end: Ended = self._done.result()
             return end.state()
-        if self.task_run is None or not self.task_run.history:  # its first step is to be taken
+        run = self.task_run
+        # its first step is to be taken, or its end is not told yet
+        if run is None or run.state_type is None or run.state_type in FINAL:
             return Pending()
-        return state_of(self.task_run, None)
+        return state_of(run, None)
 
     def __bool__(self) -> bool:
         warnings.warn(
