@@ -504,7 +504,10 @@ class _BlobError(MissingResult):
 class BlobMissing(_BlobError):
     """A reference points at a blob that its storage no longer has."""
 
-    remedy = "it expired or was deleted: run the task again, or restore the file"
+    remedy = (
+        "it expired or was deleted: run the task again, or restore the file; result_storage (or"
+        " UPSHOT_LOCAL_STORAGE_PATH) says where results are kept"
+    )
 
     def __init__(self, key: str, storage: str, problem: str = "has nothing under {key}") -> None:
         super().__init__(key, storage, problem)
@@ -524,7 +527,10 @@ class BlobReplaced(_BlobError):
 class UnreadableResult(_BlobError):
     """A blob is there and cannot be turned back into its value."""
 
-    remedy = "restore the file, or run the task again"
+    remedy = (
+        "restore the file, make its class importable as it was, or run the task again;"
+        ' result_serializer="json" keeps what depends on no class'
+    )
 
     def __init__(self, key: str, storage: str, problem: str = "cannot be read") -> None:
         super().__init__(key, storage, f"holds an unreadable blob under {{key}}: {problem}")
@@ -537,7 +543,7 @@ class UntrustedReference(_BlobError):
 
     remedy = (
         "reading a result can run code, so say get(trust=True) if you trust who wrote it,"
-        " or configure its storage"
+        " or configure its storage with UPSHOT_LOCAL_STORAGE_PATH"
     )
 
     def __init__(

@@ -46,7 +46,9 @@ class Ended:
         if self.run.state_type not in FINAL:
             if self.run.state_type is StateType.PAUSED:
                 return PausedRun()
-            return unfinished(self.run.state_name or "", self.run.message)
+            problem = unfinished(self.run.state_name or "", self.run.message)
+            problem.run = f"{self.run.kind} {self.run.name!r}"
+            return problem
         return exception_of(self.state())
 
     @property

@@ -28,7 +28,7 @@ ENDED_BADLY: dict[StateType, type[UpshotError]] = {
 
 def unfinished(name: str, message: str | None) -> UnfinishedRun:
     """The error of who wants the value of a run that has not ended."""
-    said = f": {message}" if message else ""
+    said = f": {message.rstrip('.')}" if message else ""
     if name == "NotReady":
         return UpstreamFailed(f"the run was not started{said}")
     return UnfinishedRun(f"the run is {name!r} and has not ended{said}")
