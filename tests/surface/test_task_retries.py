@@ -13,7 +13,7 @@ from upshot._engine import sync_driver
 from upshot.context import TaskRunContext
 from upshot.runstore import open_store
 from upshot.states import State
-from upshot.task_runners import SequentialTaskRunner
+from upshot.task_runners import ProcessPoolTaskRunner, SequentialTaskRunner
 from upshot.tasks import exponential_backoff
 
 pytestmark = pytest.mark.usefixtures("upshot_home")
@@ -148,6 +148,11 @@ def test_exponential_backoff_doubles_and_gives_no_more_than_fifty_delays() -> No
     assert exponential_backoff(10)(4) == [10, 20, 40, 80]
     assert exponential_backoff(backoff_factor=1)(0) == []
     assert len(exponential_backoff(1)(1000)) == 50
+    assert task(retries=3, retry_delay_seconds=exponential_backoff(1))(len).retry_delay_seconds == [
+        1,
+        2,
+        4,
+    ]
     many = task(retries=100, retry_delay_seconds=exponential_backoff(10))(lambda: 1)
     assert many() == 1
 
@@ -315,3 +320,27 @@ def test_no_retries_may_be_said_where_there_are_some() -> None:
     again = task(retries=3, retry_delay_seconds=5)(fails_times(9, calls))
     again.with_options(retries=0, retry_delay_seconds=0)(return_state=True)
     assert len(calls) == 1
+
+
+def is_wrong(task: Any, task_run: Any, state: Any) -> bool:
+    return isinstance(state.result(raise_on_failure=False), ValueError)
+
+
+@task(retries=4, retry_condition_fn=is_wrong, retry_jitter_factor=1, task_run_name="try {x}")
+def in_worker(x: int) -> str:
+    context = TaskRunContext.get()
+    assert context is not None
+    if context.task_run.run_count < 3:
+        raise ValueError
+    if x:
+        raise TypeError(f"after {context.task_run.run_count} calls")
+    return context.task_run.name
+
+
+def test_runs_in_worker_processes_are_named_and_tried_again_alike() -> None:
+    @flow(task_runner=ProcessPoolTaskRunner(max_workers=1))
+    def around() -> list[str]:
+        states = in_worker.map([0, 1], return_state=True)
+        return [str(state.result(raise_on_failure=False)) for state in states]
+
+    assert around() == ["try 0", "after 3 calls"]
