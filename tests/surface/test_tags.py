@@ -186,7 +186,7 @@ def test_flow_runs_are_found_by_their_tags() -> None:
             seen_by_flow()
     store = open_store()
     found = [
-        [run.tags for run in store.list_flow_runs(RunFilter(tags=wanted)).runs]
+        {run.tags for run in store.list_flow_runs(RunFilter(tags=wanted)).runs}
         for wanted in (("a",), ("b", "a"), ("c",))
     ]
-    assert found == [[("a", "b"), ("a",)], [("a", "b")], []]
+    assert found == [{("a", "b"), ("a",)}, {("a", "b")}, set()]
