@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ModelWrapValidatorHandler, model_validator
+from pydantic import (
+    BaseModel,
+    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
+    model_validator,
+)
+from pydantic_core import core_schema
 
 from upshot import _registry
 
@@ -61,6 +67,19 @@ class Dispatched(Model):
         if chosen is None or issubclass(chosen, cls):
             return super().__new__(chosen or cls)
         return chosen(**fields)  # no subclass of a root with parameters: `__init__` is not called
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        schema = handler(source)
+        if cls._is_root():
+            # a field of the root's type is written with all fields of what is in it
+            innermost: Any = schema
+            while innermost["type"] == "definitions":
+                innermost = innermost["schema"]
+            innermost["serialization"] = core_schema.simple_ser_schema("any")
+        return schema
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:

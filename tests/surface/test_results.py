@@ -27,6 +27,7 @@ from upshot.results import (
     UnpersistedResult,
 )
 from upshot.serializers import JSONSerializer, PickleSerializer, Serializer
+from upshot.settings import get_current_settings
 
 pytestmark = pytest.mark.usefixtures("upshot_home")
 
@@ -399,6 +400,29 @@ def test_aio_is_the_async_one_on_classes_and_on_instances(storage: LocalFileSyst
         return asyncio.run(main())
 
     assert sync_flow() == [1, 1]
+
+
+def test_a_field_of_another_model_is_written_whole(storage: LocalFileSystem) -> None:
+    class Holder(BaseModel):
+        result: BaseResult[Any]
+        serializer: Serializer = JSONSerializer(jsonlib="orjson")
+
+    for result in some_of_each(storage):
+        again = Holder.model_validate_json(Holder(result=result).model_dump_json())
+        assert again == Holder(result=result)
+        assert Holder(result=result).model_dump()["result"] == result.dict()
+
+
+def test_results_and_settings_answer_to_the_idioms_of_pydantic() -> None:
+    result = LiteralResult(value=True)
+    assert result.dict(exclude={"type"}) == {"value": True}
+    assert result.copy(update={"value": None}).value is None
+    assert LiteralResult.construct(value=1).value == 1
+    settings = get_current_settings()
+    assert "home" not in settings.dict(exclude={"home"})
+    assert settings.copy(update={"run_store": "memory"}).run_store == "memory"
+    assert type(settings).parse_raw(settings.json()) == settings
+    assert type(settings).parse_obj(settings.dict()) == settings
 
 
 def test_serializers_are_told_apart_by_their_type() -> None:

@@ -70,8 +70,8 @@ DDL = (
     fields TEXT NOT NULL,
     name TEXT,
     PRIMARY KEY (id),
-    UNIQUE (uid),
-    UNIQUE (name)
+    UNIQUE (type, name),
+    UNIQUE (uid)
 )""",
     """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,

@@ -67,7 +67,8 @@ class MemoryRunStore(RunStore):
         with self._lock:
             if block.id in self._blocks:
                 return
-            if block.name is not None and block.name in {b.name for b in self._blocks.values()}:
+            names = {(other.type, other.name) for other in self._blocks.values()}
+            if block.name is not None and (block.type, block.name) in names:
                 raise ValueError(f"another storage is called {block.name!r}")
             self._blocks[block.id] = block
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     and_,
     text,
 )
@@ -107,7 +108,8 @@ block = Table(
     Column("uid", LargeBinary(16), nullable=False, unique=True),
     Column("type", Text, nullable=False),
     Column("fields", Text, nullable=False),  # JSON
-    Column("name", Text, unique=True),  # null for a storage that was registered, not saved
+    Column("name", Text),  # null for a storage that was registered, not saved
+    UniqueConstraint("type", "name"),
 )
 alembic_version = Table(
     "alembic_version",

@@ -71,13 +71,14 @@ class CacheAndBlockContract:
             id=ids[0], type="memory", fields='{"a": "ü"}', name=str(ids[0])
         )
 
-    def test_two_storages_cannot_have_one_name_but_many_can_have_none(
+    def test_two_storages_of_a_type_cannot_have_one_name_but_many_can_have_none(
         self, store: RunStore
     ) -> None:
         store.save_block(Block(id=uuid4(), type="memory", fields="{}", name="mine"))
         with pytest.raises(ValueError, match="mine"):
             store.save_block(Block(id=uuid4(), type="memory", fields="{}", name="mine"))
+        store.save_block(Block(id=uuid4(), type="other", fields="{}", name="mine"))
         store.save_block(Block(id=uuid4(), type="memory", fields="{}"))
         store.save_block(Block(id=uuid4(), type="memory", fields="{}"))
 
-        assert len(store.blocks()) == 3
+        assert len(store.blocks()) == 4

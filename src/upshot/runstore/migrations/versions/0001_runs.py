@@ -65,7 +65,8 @@ def _create_cache_and_blocks() -> None:
         sa.Column("uid", sa.LargeBinary(16), nullable=False, unique=True),
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("fields", sa.Text, nullable=False),
-        sa.Column("name", sa.Text, unique=True),
+        sa.Column("name", sa.Text),
+        sa.UniqueConstraint("type", "name"),
     )
 
 
