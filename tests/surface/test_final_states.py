@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from upshot import allow_failure, flow, task
+from upshot.annotations import quote
 from upshot.exceptions import CancelledRun, PausedRun
 from upshot.results import UnpersistedResult
 from upshot.states import Cancelled, Completed, Failed, Paused, Pending, State, StateType
@@ -216,6 +217,10 @@ def test_tasks_called_in_a_generator_function_belong_to_its_flow() -> None:
 def test_a_marked_value_is_passed_through_untouched() -> None:
     marked = allow_failure([1, 2])
     assert ended(lambda: marked).result() is marked
+
+
+def test_a_quoted_value_is_passed_through_untouched() -> None:
+    assert ended(lambda: quote([1, 2])).result() == quote([1, 2])
 
 
 def test_submitted_tasks_end_before_their_flow_does() -> None:

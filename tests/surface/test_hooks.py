@@ -373,3 +373,12 @@ def test_a_flow_that_returns_a_cancelling_state_is_not_final(calls: Calls) -> No
 def test_what_a_hook_returns_is_nothing_to_the_run() -> None:
     state = coloured("sync", flow, lambda: 5, on_completion=[lambda **given: "x"])()
     assert state.result() == 5
+
+
+def test_failure_hooks_are_called_for_parameters_that_do_not_fit(calls: Calls) -> None:
+    @flow(on_failure=[calls.hook("failed")], on_running=[calls.hook("running")])
+    def takes(x: int) -> None: ...
+
+    state = takes("no number", return_state=True)  # type: ignore[call-overload]
+    assert state.is_failed()
+    assert calls.names == ["failed"]
