@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 
 from upshot import _portals
+from upshot._in_time import await_while_wanted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -183,6 +184,6 @@ def run_blocking(work: Callable[[], Awaitable[T]]) -> T:
 
     async def coloured() -> T:
         caller_is_async.set(True)
-        return await work()
+        return await await_while_wanted(work)
 
     return _portals.call(coloured)

@@ -55,6 +55,7 @@ class Decorated(Generic[P, R_co]):
     terminable = False  # whether SIGTERM ends the outermost of its runs
 
     isasync: bool
+    timeout_seconds: float | None
     persist_result: bool | None
     result_storage: FileSystem | str | None
     result_serializer: Serializer | str | None

@@ -104,6 +104,12 @@ class FlowBody(Dependent):
             runtime=Runtime(context.parameters, context.flow_run),
         )
 
+    def give_up(self) -> None:
+        """Have nobody wait for the runs that were submitted and have not ended."""
+        left = self.context.unfinished()
+        if left:
+            coordinator().give_up(left)
+
     def holds(self) -> bool:
         """Whether letting go may take a while."""
         runner = None if self.released else self.context.runner

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from itertools import count
@@ -17,31 +17,8 @@ from typing import Any
 import anyio
 
 from upshot._loops import thread_safe
+from upshot._slots import lent
 from upshot.exceptions import RunElsewhere, WouldBlockLoop
-
-Lend = Callable[[], AbstractContextManager[None]]
-
-
-class _Slot(threading.local):
-    lend: Lend | None = None
-
-
-_slot = _Slot()
-
-
-@contextmanager
-def lendable(lend: Lend) -> Iterator[None]:
-    """Say that this thread holds a slot of a pool, which `lend` gives away for a while."""
-    _slot.lend = lend
-    try:
-        yield
-    finally:
-        _slot.lend = None
-
-
-def lent() -> AbstractContextManager[None]:
-    """Give away this thread's slot, if it has one, for as long as the block waits."""
-    return nullcontext() if _slot.lend is None else _slot.lend()
 
 
 class Completion(Future[Any]):
@@ -257,7 +234,6 @@ def _start_over() -> None:
     _graph = threading.Lock()
     _forks += 1
     _blocked.clear()
-    _slot.lend = None
 
 
 if hasattr(os, "register_at_fork"):

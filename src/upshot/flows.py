@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
-from upshot import _options
+from upshot import _attempt, _options
 from upshot._decorated import Decorated
 from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
@@ -53,7 +53,6 @@ class Flow(Decorated[P, R_co]):
 
     kind = "flow"
     terminable = True
-
     options = frozenset(FLOW_DEFAULTS)
     changes = frozenset(FLOW_CHANGES)
 
@@ -106,6 +105,7 @@ class Flow(Decorated[P, R_co]):
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
     ) -> Steps[Ended]:
+        _attempt.refuse_late()
         wait_for = kwargs.pop("wait_for", None)
         parameters, misfit = self._bound(args, kwargs, wants_value)
         around = FlowRunContext.get()
@@ -124,11 +124,13 @@ class Flow(Decorated[P, R_co]):
             persists=factory.persist_result,
             retries=context.retries,
             retry_delay=self.retry_delays,
+            timeout=self.timeout_seconds,
             wants_value=wants_value,
             on_end=on_end,
             on_value=on_value,
             place=place,
             children=body.unfinished,
+            give_up=body.give_up,
             host=context.host_on if self.isasync else None,
             upstreams=body.find_upstreams(run.parent, around, wait_for),
             obstacle=body.obstacle,
@@ -214,19 +216,17 @@ def flow(__fn: Any = None, **options: Any) -> Any:
         name: what it is called; by default the function's name, with `-` for `_`.
         description: by default the function's docstring.
         version: the flow's version, for people; by default the hash of its source file.
-        flow_run_name: what a run is called: a template with the parameters (`"sum of {x}"`), or a
-            function without arguments.
+        flow_run_name: what a run is called: a template (`"sum of {x}"`), or a function of nothing.
         retries: how often the function is called again after it raised.
         retry_delay_seconds: seconds before each retry; of a list, the last for all later ones.
+        timeout_seconds: how long each call of it may take; a late run is failed, "TimedOut".
         persist_result: write the flow's own result to the storage. By default where a feature in
             use needs it: results that are not kept in memory, retries of the flow around it.
         result_storage: where to, as a storage or the name of one, also for the tasks and flows
             inside that name no other; by default the folder `UPSHOT_LOCAL_STORAGE_PATH`.
         result_serializer: how, likewise; by default `UPSHOT_RESULTS_DEFAULT_SERIALIZER`.
         cache_result_in_memory: also keep the value in memory with the state.
-        task_runner: where submitted tasks run, as a `TaskRunner` or a class of one; by default
-            in threads, async ones on the flow's loop.
-        timeout_seconds: how long the function may take; by default as long as it does.
+        task_runner: a `TaskRunner` or a class of one; by default threads, and the flow's loop.
         validate_parameters: check and coerce the parameters by the function's annotations.
         log_prints: log what the function prints.
         on_running: called as `hook(flow=…, flow_run=…, state=…)`, sync or async, in the order of

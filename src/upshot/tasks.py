@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
 from upshot import _options
+from upshot._attempt import refuse_late
 from upshot._body import TaskBody
 from upshot._dependencies import Inputs
 from upshot._engine.attempts import Ports
@@ -80,7 +81,7 @@ class Task(Submitting[P, R_co]):
         counted: bool = True,
         more: Inputs | None = None,
     ) -> Prepared:
-        given = bind(self._signature, self.fn, args, kwargs)
+        given = self._bound(args, kwargs)
         flow, settings = FlowRunContext.get(), get_current_settings()
         store = flow.store if flow and flow.settings is settings else open_store(settings)
         place = place_of(flow, self.task_key, given, wait_for)
@@ -97,6 +98,7 @@ class Task(Submitting[P, R_co]):
             persists=factory.persist_result,
             retries=self.retries,
             retry_delay=self.retry_delays,
+            timeout=self.timeout_seconds,
             wants_value=wants_value,
             on_end=on_end,
             on_value=on_value,
@@ -110,6 +112,10 @@ class Task(Submitting[P, R_co]):
             refresh_cache=_options.first_said(self.refresh_cache, settings.tasks_refresh_cache),
         )
         return Prepared(with_what_is_rare(self, call, body), Ports(store, time.time), flow)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        refuse_late()
+        return bind(self._signature, self.fn, args, kwargs)
 
     def _record(self, flow: FlowRunContext | None, place: Place | None) -> TaskRun:
         if place is not None and place.task_run is not None:
@@ -179,13 +185,14 @@ def task(__fn: Any = None, **options: Any) -> Any:
         retry_jitter_factor: make each delay longer or shorter by chance, by so large a part of it.
         retry_condition_fn: called with the task, the run and the failed state; unless it says True,
             the run is not tried again.
+        timeout_seconds: how long each call of the function may take. A late one is broken off or,
+            outside of the main thread, abandoned, and the run ends `Failed`, named "TimedOut".
         persist_result: write the result to the storage. By default where a feature in use needs
             it: a cache key, results that are not kept in memory, retries of the flow around it.
         result_storage: where to, as a storage or the name of one; by default the flow's.
         result_storage_key: the key there, as a template; by default a new one for each run.
         result_serializer: how, as a serializer or the type of one; by default the flow's.
         cache_result_in_memory: also keep the value in memory with the state.
-        timeout_seconds: how long the function may take; by default as long as it does.
         log_prints: log what the function prints; by default as its flow does.
         on_completion: called as `hook(task=…, task_run=…, state=…)`, sync or async, in the order
             of the list, when the run has completed; where the cache had its result, only with

@@ -16,7 +16,9 @@ HELPERS = {
     "upshot._bridge",
     "upshot._engine.clock",
     "upshot._engine.effects",
+    "upshot._engine.guard",
     "upshot._engine.hosting",
+    "upshot._in_time",
     "upshot._waiting",
 }
 SHELLS = (*DRIVERS, "_decorated.py", "flows.py", "tasks.py")

@@ -15,7 +15,9 @@ import anyio
 
 from upshot._bridge import in_thread
 from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
+from upshot._engine.guard import guarded
 from upshot._engine.hosting import Hosting
+from upshot._in_time import await_in_time, call_in_time
 from upshot._waiting import wait_async
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ class _End:
 
 async def drive(steps: Steps[T], sleep: Callable[[float], Awaitable[Any]] = anyio.sleep) -> T:
     """Make each step happen, and return what the run comes to."""
-    hosting = Hosting()
+    steps, hosting = guarded(steps), Hosting()
     at = _step(steps.send, None)
     while not isinstance(at, _End):
         try:
@@ -99,9 +101,14 @@ def _through_io(steps: Steps[Any], call: Callable[[], Any]) -> Effect | _End:
 
 async def _invoke(effect: Invoke, steps: Steps[Any], hosting: Hosting) -> Effect | _End:
     try:
-        value = effect.call()
-        if effect.awaits:
-            value = await value
+        if effect.timeout is None:
+            value = effect.call()
+            if effect.awaits:
+                value = await value
+        elif effect.awaits:
+            value = await await_in_time(effect.call, effect.timeout)
+        else:
+            value = call_in_time(effect.call, effect.timeout)
     except BaseException as error:
         del effect  # see `sync_driver.invoke`
         hosting.interrupted |= not isinstance(error, Exception)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from upshot._attempt import TimedOut
 from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
 from upshot._engine.endings import Conclusion, Ended, failed_state, state_of
 from upshot._engine.failures import (
@@ -46,6 +47,7 @@ class Call:
         keep: turns the value that was returned into the conclusion.
         persists: whether `keep` writes the value, so that the run's row is committed at once.
         retries: how often the function may be called again.
+        timeout: seconds that each call of it may take.
         retry_delay: seconds before each of these calls; the last one holds for all later ones.
         vary_delay: gives each of them another length by chance; None for as they are.
         may_retry: told of a failed state, says whether the function may be called again; gives an
@@ -54,6 +56,7 @@ class Call:
         on_end: told of the end, before the caller is.
         children: of a flow that returned this, the runs that have not ended and were submitted
             or are in the value; they end before it does.
+        give_up: of a flow, gives these up, if its function is late.
         host: of a flow, told how other threads start async functions on its loop.
         place: this call in the attempts of the flow around it; None if that is not retried.
         upstreams: the runs that must end before this one starts; None if it depends on nothing.
@@ -72,9 +75,11 @@ class Call:
     retry_delay: Sequence[float] = ()
     vary_delay: Callable[[float], float] | None = None
     may_retry: Callable[[State[Any]], Any] | None = None
+    timeout: float | None = None
     wants_value: bool = True
     on_end: Callable[[Ended], object] | None = None
     children: Callable[[Any], Sequence[Completion]] | None = None
+    give_up: Callable[[], object] | None = None
     host: Callable[[Host], object] | None = None
     place: Place | None = None
     upstreams: Sequence[Completion] | None = None
@@ -130,9 +135,14 @@ def _invoke(call: Call) -> Steps[Outcome]:
     """Call the function; a flow's value is kept when the runs that it submitted have ended."""
     outcome: Outcome
     if call.children is None:
-        outcome = yield Invoke(call.function, call.keep, call.awaits, call.persists)
+        outcome = yield Invoke(
+            call.function, call.keep, call.awaits, call.persists, timeout=call.timeout
+        )
         return outcome
-    outcome = yield Invoke(call.function, _as_it_is, call.awaits, False, call.host)
+    outcome = yield Invoke(call.function, _as_it_is, call.awaits, False, call.host, call.timeout)
+    if isinstance(outcome.error, TimedOut) and call.give_up is not None:
+        call.give_up()
+        return outcome
     if isinstance(outcome.error, BaseException) and not isinstance(outcome.error, Exception):
         return outcome  # an interrupt does not wait
     while children := call.children(outcome.kept):
@@ -150,10 +160,19 @@ def _as_it_is(value: Any) -> Any:
 def concluded_by(error: BaseException, run: Run) -> Conclusion:
     """How a run ends whose function raised."""
     only_users_frames(error)
+    if isinstance(error, TimedOut):
+        return _timed_out(error, run)
     message = f"{run.kind.capitalize()} encountered an exception: {text_of(error)}"
     if isinstance(error, Exception) and not isinstance(error, WorkerDied):
         return Conclusion(StateType.FAILED, "Failed", message, error)
     return Conclusion(StateType.CRASHED, "Crashed", message, error)
+
+
+def _timed_out(error: TimedOut, run: Run) -> Conclusion:
+    message = f"{run.kind.capitalize()} {error}"
+    own = TimeoutError(message).with_traceback(error.__traceback__)
+    own.__cause__ = error.__cause__
+    return Conclusion(StateType.FAILED, "TimedOut", message, own)
 
 
 def settle(

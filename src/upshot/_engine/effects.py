@@ -52,6 +52,8 @@ class Invoke:
     # told how other threads start async functions on the loop that runs this one; what they
     # start is over before the run is
     host: Callable[[Host], object] | None = None
+    # seconds that `call` may take; if it takes longer, the outcome's error is a `TimedOut`
+    timeout: float | None = None
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
+from upshot._engine.guard import guarded
+from upshot._in_time import call_in_time
 from upshot._waiting import wait_blocking
 
 T = TypeVar("T")
@@ -14,6 +16,7 @@ T = TypeVar("T")
 
 def drive(steps: Steps[T], sleep: Callable[[float], object] = time.sleep) -> T:
     """Make each step happen, and return what the run comes to."""
+    steps = guarded(steps)
     resume: Callable[[Any], Effect] = steps.send
     reply: Any = None
     try:
@@ -47,7 +50,10 @@ def invoke(effect: Invoke) -> Outcome:
     an exception holds the frames in which it was raised, and these hold the frames below them.
     """
     try:
-        value = effect.call()
+        if effect.timeout is None:
+            value = effect.call()
+        else:
+            value = call_in_time(effect.call, effect.timeout)
     except BaseException as error:
         del effect
         return Outcome(error=error, returned=False)

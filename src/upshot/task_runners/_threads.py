@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeAlias
 from weakref import WeakSet
 
-from upshot._waiting import lendable
+from upshot._slots import lendable
 
 IDLE_SECONDS = 5.0
 

@@ -13,7 +13,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from queue import SimpleQueue
 from types import FrameType
@@ -21,6 +23,7 @@ from typing import Any
 
 import cloudpickle
 
+from upshot._attempt import TimedOut
 from upshot._engine.effects import Invoke, Outcome
 from upshot._engine.failures import only_users_frames, text_of
 from upshot._engine.sync_driver import invoke
@@ -28,6 +31,8 @@ from upshot.documents import describe
 from upshot.exceptions import FailedRun, UnserializableValue, WorkerDied
 from upshot.settings import Settings, using
 
+# messages of a worker before its answer, which is never so short
+_BEGUN, _RETURNED = b"begun", b"returned"
 END_PATIENCE = 2.0  # seconds that an idle worker has to end by itself
 _WINDOWS = sys.platform == "win32"
 _CODE = """
@@ -55,15 +60,24 @@ class Worker:
                 pass_fds=() if _WINDOWS else (handle,),
             )
 
-    def ask(self, work: bytes) -> bytes:
+    def ask(self, work: bytes, timeout: float | None = None) -> bytes:
         """Have work done; blocks.
 
         Raises:
             WorkerDied: if the process died over it.
+            TimedOut: if its function took longer than so many seconds; the process is dead then.
         """
         try:
             self._channel.send_bytes(work)
-            return self._channel.recv_bytes()
+            answer = self._channel.recv_bytes()
+            if answer == _BEGUN:
+                if not self._channel.poll(timeout):
+                    self.kill()
+                    self.let_go()
+                    self._process.wait()
+                    raise TimedOut(timeout or 0)
+                answer = self._channel.recv_bytes()
+            return self._channel.recv_bytes() if answer == _RETURNED else answer
         except (EOFError, OSError):
             self.kill()
             self.let_go()
@@ -109,7 +123,7 @@ def serve(channel: int) -> None:
     idle.set()
     threading.Thread(target=_listen, args=(connection, inbox, idle), daemon=True).start()
     while (work := inbox.get()) is not None:
-        answer = _answer(work)
+        answer = _answer(work, connection.send_bytes)
         del work
         idle.set()
         with suppress(OSError):  # nobody wants it: the end comes next
@@ -137,7 +151,7 @@ def _listen(connection: Any, inbox: SimpleQueue[bytes | None], idle: threading.E
 _settings: dict[bytes, Settings] = {}
 
 
-def _answer(work: bytes) -> bytes:
+def _answer(work: bytes, tell: Callable[[bytes], object]) -> bytes:
     """Call a function and keep its value; the outcome, pickled."""
     try:
         text, body = pickle.loads(work)
@@ -145,11 +159,20 @@ def _answer(work: bytes) -> bytes:
             _settings.clear()
             _settings[text] = pickle.loads(text)
         with using(_settings[text]):
-            call, keep = pickle.loads(body)
+            call, keep, timed = pickle.loads(body)
+            call = partial(_told, call, tell) if timed else call
             outcome = invoke(Invoke(call, keep, awaits=False, keep_blocks=True))
     except BaseException as error:
         outcome = Outcome(error=error, returned=False)
     return _pickled(outcome)
+
+
+def _told(call: Callable[[], Any], tell: Callable[[bytes], object]) -> Any:
+    """Call a function, and tell when it begins and returns: only that time is limited."""
+    tell(_BEGUN)
+    value = call()
+    tell(_RETURNED)
+    return value
 
 
 def _pickled(outcome: Outcome) -> bytes:

@@ -12,6 +12,7 @@ import anyio
 
 from upshot._engine.effects import Host, Invoke, Outcome, kept
 from upshot._engine.failures import clear_frames
+from upshot._in_time import await_in_time, await_while_wanted
 from upshot._waiting import bind_here
 from upshot.task_runners._gate import Gate, gate
 
@@ -42,6 +43,7 @@ class TaskRunner(ABC):
     def call(self, effect: Invoke, context: Context, done: Done) -> None:
         """Have a sync function called and its value kept, in `context`; must not block.
 
+        One that takes longer than `effect.timeout` must not be waited for; its value is not kept.
         `done` is told what came of it, once, from any thread.
         """
 
@@ -68,7 +70,7 @@ class TaskRunner(ABC):
             try:
                 if effect.keep_blocks:
                     await gate().wait_async()
-                value = await effect.call()
+                value = await _called(effect)
             finally:
                 unbind()
         except BaseException as error:
@@ -102,6 +104,12 @@ class TaskRunner(ABC):
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self.options().items())
         return f"{type(self).__name__}({given})"
+
+
+def _called(effect: Invoke) -> Awaitable[Any]:
+    if effect.timeout is None:
+        return await_while_wanted(effect.call)
+    return await_while_wanted(partial(await_in_time, effect.call, effect.timeout))
 
 
 def _made(kind: type[TaskRunner], options: dict[str, Any]) -> TaskRunner:

@@ -27,7 +27,8 @@ class ProcessPoolTaskRunner(TaskRunner):
     Functions and arguments are pickled on the way, and so are values that are not persisted; of
     persisted ones only the reference comes back. All rows are written by this process. Async
     functions are called on the loop of who submitted them. A worker that dies crashes the run
-    whose function it called, and no other; the next call has a new one.
+    whose function it called, and no other; the next call has a new one. So it is with one whose
+    function takes longer than its timeout: it is killed.
 
     Args:
         max_workers: how many processes; by default one for each processor.
@@ -98,7 +99,7 @@ class ProcessPoolTaskRunner(TaskRunner):
             self._give_back(worker)
             raise given_up()
         try:
-            answer = worker.ask(work)
+            answer = worker.ask(work, effect.timeout)
         except BaseException:
             with self._lock:
                 self._busy.discard(worker)
@@ -109,7 +110,8 @@ class ProcessPoolTaskRunner(TaskRunner):
 
     def _pickled(self, effect: Invoke) -> bytes:
         try:
-            body = cloudpickle.dumps((effect.call, effect.keep), protocol=5)
+            timed = effect.timeout is not None
+            body = cloudpickle.dumps((effect.call, effect.keep, timed), protocol=5)
             return pickle.dumps((self._pickled_settings(), body), protocol=5)
         except RunStoreError:
             raise

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
 from functools import partial
@@ -34,6 +35,10 @@ def _text(value: Any) -> str:
 
 def _fail(error: BaseException, *ignored: Any) -> None:
     raise error
+
+
+def _wait() -> None:
+    threading.Event().wait(PATIENCE)
 
 
 def _retries() -> int:
@@ -153,6 +158,16 @@ class TaskRunnerContract:
         values, failed, after = Flow(use, task_runner=runner)()
         assert values == [4 * i for i in range(10)]
         assert (failed, after) == ("Failed", "NotReady")
+
+    def test_a_late_function_is_timed_out_and_the_runner_goes_on(self, runner: TaskRunner) -> None:
+        late, double = task(timeout_seconds=0.1)(_wait), task(_double)
+
+        def use() -> tuple[str, str | None, int]:
+            state = late.submit(return_state=True)
+            return state.name, state.message, double.submit(1).result()
+
+        said = "Task run exceeded timeout of 0.1 seconds"
+        assert Flow(use, task_runner=runner)() == ("TimedOut", said, 2)
 
     def test_a_flow_runs_with_it_again(self, runner: TaskRunner) -> None:
         double = task(_double)
