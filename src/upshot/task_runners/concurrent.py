@@ -67,7 +67,7 @@ def _invoked_here(effect: Invoke) -> Outcome:
     if effect.keep_blocks:
         gate().wait()
         keep = partial(gate().counted, effect.keep)
-        effect = Invoke(effect.call, keep, awaits=False, keep_blocks=True)
+        effect = Invoke(effect.call, keep, False, True, timeout=effect.timeout)
     unbind = bind_here()
     try:
         return invoke(effect)
