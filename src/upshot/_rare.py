@@ -12,13 +12,15 @@ from upshot._retries import jittered
 
 class _Options(Protocol):
     isasync: bool
+    timeout_seconds: float | None
     task_run_name: Any
     retry_jitter_factor: float | None
     retry_condition_fn: Any
 
 
 def with_what_is_rare(task: _Options, call: TaskCall, body: TaskBody) -> TaskCall:
-    """The call, given what the task says of names of runs, chance in delays, and conditions."""
+    """The call, given what the task says of time, names of runs, chance in delays, conditions."""
+    call.timeout = task.timeout_seconds
     if task.task_run_name is not None:
         call.run_name = partial(body.run_name, task.task_run_name)
     if task.retry_jitter_factor is not None:

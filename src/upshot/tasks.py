@@ -98,7 +98,6 @@ class Task(Submitting[P, R_co]):
             persists=factory.persist_result,
             retries=self.retries,
             retry_delay=self.retry_delays,
-            timeout=self.timeout_seconds,
             wants_value=wants_value,
             on_end=on_end,
             on_value=on_value,
