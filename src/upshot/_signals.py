@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -69,6 +70,7 @@ class AsyncTerminable(Terminable):
                 self._scope.__enter__()
             else:
                 self._current = asyncio.current_task
+                self._wakeup = _Wakeup.of_loop()
             self._task: Any = self._current()
         return self
 
@@ -86,6 +88,8 @@ class AsyncTerminable(Terminable):
             elif self.guards:
                 for _ in range(self._cancelled):
                     self._task.uncancel()
+                if self._wakeup is not None:
+                    self._wakeup.close()
 
     def is_here(self) -> bool:
         """Whether the main thread is in the block now."""
@@ -106,6 +110,46 @@ class AsyncTerminable(Terminable):
         else:
             self._cancelled += 1
             self._task.cancel()
+
+
+class _Wakeup:
+    """What wakes asyncio's loop when a signal comes just before it falls asleep.
+
+    Python calls the handler between two of its own instructions, and there would be none.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._in, self._out = socket.socketpair()
+        self._in.setblocking(False)
+        self._out.setblocking(False)
+        loop.add_reader(self._in, self._drain)
+        signal.set_wakeup_fd(self._out.fileno(), warn_on_full_buffer=False)
+
+    @classmethod
+    def of_loop(cls) -> Self | None:
+        """One for the loop that runs here; None if the host has its own, or the loop takes none."""
+        here = signal.set_wakeup_fd(-1)
+        if here != -1:
+            signal.set_wakeup_fd(here)
+            return None
+        with suppress(NotImplementedError):
+            return cls(asyncio.get_running_loop())
+        return None
+
+    def close(self) -> None:
+        """Leave signals as they were before."""
+        with suppress(ValueError):  # the collector ended a coroutine in another thread
+            here = signal.set_wakeup_fd(-1)
+            if here not in (-1, self._out.fileno()):
+                signal.set_wakeup_fd(here)  # the host has set one meanwhile
+        self._loop.remove_reader(self._in)
+        self._in.close()
+        self._out.close()
+
+    def _drain(self) -> None:
+        with suppress(BlockingIOError):
+            self._in.recv(4096)
 
 
 _runs: list[Terminable] = []

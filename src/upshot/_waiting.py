@@ -79,6 +79,11 @@ def enter(completion: Completion) -> None:
     _inside.set(completion)
 
 
+def run_here() -> Completion | None:
+    """The run, or the work for a blocked caller, whose function goes on in this context."""
+    return _inside.get()
+
+
 def given_up(why: str = "the flow run that submitted it was interrupted") -> BaseException:
     """What ends a run that was given up."""
     return asyncio.CancelledError(why)

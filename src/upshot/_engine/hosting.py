@@ -13,6 +13,7 @@ import anyio
 
 from upshot._engine.effects import Host
 from upshot._loops import in_trio, threadsafe_caller
+from upshot._waiting import Completion, run_here, wait_async
 
 Work = Callable[[], Awaitable[None]]
 Refused = Callable[[BaseException], object]
@@ -37,6 +38,7 @@ class Hosting:
     def __init__(self) -> None:
         self.interrupted = False
         self._group: _Group | None = None
+        self._runs: set[Completion] = set()  # whose functions were started, until they end
 
     async def open(self, tell: Callable[[Host], object]) -> None:
         """Let others start functions on this loop, and tell how."""
@@ -56,13 +58,23 @@ class Hosting:
         if self._group is None:
             refused(RuntimeError("the flow on whose loop this was to run has ended"))
         else:
+            run = run_here()
+            if run is not None:
+                self._runs.add(run)
+                run.add_done_callback(self._runs.discard)
             self._group.start(work)
 
     async def close(self) -> None:
         """Wait for what was started, and start nothing more."""
         group, self._group = self._group, None
-        if group is not None:
+        if group is None:
+            return
+        try:
             await group.end(cancel=self.interrupted)
+        finally:
+            if self.interrupted:  # and what was cancelled is recorded elsewhere
+                with anyio.CancelScope(shield=True):
+                    await wait_async(list(self._runs))
 
 
 class _AsyncioGroup:
