@@ -369,3 +369,45 @@ class TestTasks:
 
         check_timed_out(late(return_state=True), "Task")
         assert len(calls) == 2
+
+
+class TestTheClockOfASubflow:
+    @pytest.mark.parametrize("passed_as", ["wait_for", "argument"])
+    def test_it_starts_when_what_the_subflow_waits_for_is_ready(
+        self, passed_as: str, gate: threading.Event
+    ) -> None:
+        @task
+        def upstream() -> None:
+            gate.wait()
+
+        @flow(timeout_seconds=0.2)
+        def child(x: Any = None) -> str:
+            return "in time"
+
+        @flow
+        def parent() -> State[str]:
+            future = upstream.submit()
+            threading.Timer(0.4, gate.set).start()
+            given: dict[str, Any] = {"wait_for": [future]}
+            if passed_as == "argument":
+                given = {"x": future}
+            return child(**given, return_state=True)
+
+        assert parent(return_state=True).is_completed()
+
+    def test_it_does_so_in_an_async_flow(self, gate: threading.Event) -> None:
+        @task
+        def upstream() -> None:
+            gate.wait()
+
+        @flow(timeout_seconds=0.2)
+        async def child() -> str:
+            return "in time"
+
+        @flow
+        async def parent() -> str:
+            future = upstream.submit()
+            threading.Timer(0.4, gate.set).start()
+            return await child(wait_for=[future])
+
+        assert asyncio.run(parent()) == "in time"  # type: ignore[arg-type]
