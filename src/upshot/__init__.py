@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from upshot.annotations import allow_failure, unmapped
     from upshot.context import get_run_context, tags
     from upshot.flows import Flow, flow
+    from upshot.logging import get_run_logger
     from upshot.states import State
     from upshot.tasks import Task, task
 
@@ -29,6 +30,7 @@ __all__ = [
     "exceptions",
     "flow",
     "get_run_context",
+    "get_run_logger",
     "states",
     "tags",
     "task",

@@ -25,6 +25,8 @@ from upshot._tags import tags_of_new_run
 from upshot._waiting import Completion
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
+from upshot.logging._prints import printing
+from upshot.logging.loggers import apply_level
 from upshot.records import FlowRun, TaskRun, moment
 from upshot.results import Runtime
 
@@ -38,20 +40,24 @@ class FlowBody(Dependent):
 
     def call(self) -> Any:
         """Call the function."""
-        self.context.start_attempt()
-        with entered(self._variables(is_async=False)):
+        self._start()
+        with entered(self._variables(is_async=False)), printing(self.context):
             return listed(self.fn(*self.args, **self.kwargs))
 
     async def acall(self) -> Any:
         """Call the function, if it is async."""
-        self.context.start_attempt()
-        with entered(self._variables(is_async=True)):
+        self._start()
+        with entered(self._variables(is_async=True)), printing(self.context):
             try:
                 return await alisted(self.fn(*self.args, **self.kwargs))
             except BaseException as error:
                 if (cause := behind(error)) is not error:
                     raise cause from error
                 raise
+
+    def _start(self) -> None:
+        apply_level()
+        self.context.start_attempt()
 
     def validate(
         self,

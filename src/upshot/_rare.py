@@ -1,4 +1,4 @@
-"""What few calls of tasks have; all others pay a look at three attributes for it."""
+"""What few calls of tasks have; all others pay a look at a few attributes for it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any, Protocol
 from upshot._body import TaskBody
 from upshot._engine.task_run import TaskCall
 from upshot._retries import jittered
+from upshot.context import logs_prints
 
 
 class _Options(Protocol):
     isasync: bool
+    log_prints: bool | None
     timeout_seconds: float | None
     task_run_name: Any
     retry_jitter_factor: float | None
@@ -19,8 +21,9 @@ class _Options(Protocol):
 
 
 def with_what_is_rare(task: _Options, call: TaskCall, body: TaskBody) -> TaskCall:
-    """The call, given what the task says of time, names of runs, chance in delays, conditions."""
+    """The call, given what the task says of time, prints, names, delays and conditions."""
     call.timeout = task.timeout_seconds
+    body.context.log_prints = logs_prints(task.log_prints, body.flow)
     if task.task_run_name is not None:
         call.run_name = partial(body.run_name, task.task_run_name)
     if task.retry_jitter_factor is not None:

@@ -59,6 +59,7 @@ class FlowRunContext:
     store: RunStore
     settings: Settings
     retries: int = 0
+    log_prints: bool = False  # whether what it prints is logged
     made: MadeRuns = field(default_factory=MadeRuns)
     order: dict[bytes, int] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
@@ -87,7 +88,8 @@ class FlowRunContext:
 
     def in_worker(self) -> WorkerFlow:
         """What a worker process needs to know of the flow run, so that it can be pickled."""
-        return WorkerFlow(self.flow.name, self.flow_run, self.result_factory, self.retries)
+        how = self.retries, self.log_prints
+        return WorkerFlow(self.flow.name, self.flow_run, self.result_factory, *how)
 
     def end_nested(self) -> None:
         """In a worker process: wait for the runs that were submitted, and have all runs recorded.
@@ -148,7 +150,9 @@ class WorkerFlow:
         return _arrived, self.what
 
 
-def _arrived(name: str, run: FlowRun, factory: ResultFactory, retries: int) -> FlowRunContext:
+def _arrived(
+    name: str, run: FlowRun, factory: ResultFactory, retries: int, log_prints: bool
+) -> FlowRunContext:
     return FlowRunContext(
         flow=FlowElsewhere(name),
         flow_run=run,
@@ -157,6 +161,7 @@ def _arrived(name: str, run: FlowRun, factory: ResultFactory, retries: int) -> F
         store=open_store(),
         settings=get_current_settings(),
         retries=retries,
+        log_prints=log_prints,
     )
 
 
@@ -177,6 +182,7 @@ class TaskRunContext:
     task_run: TaskRun
     parameters: Mapping[str, Any]
     result_factory: ResultFactory
+    log_prints: bool = False  # whether what it prints is logged
 
     @property
     def start_time(self) -> datetime:
@@ -213,6 +219,13 @@ def get_run_context() -> TaskRunContext | FlowRunContext:
     if context is None:
         raise MissingContextError
     return context
+
+
+def logs_prints(own: bool | None, flow: FlowRunContext | None) -> bool:
+    """Whether what a run prints is logged: its own word, else the flow's, else the setting's."""
+    if own is not None:
+        return own
+    return get_current_settings().logging_log_prints if flow is None else flow.log_prints
 
 
 def told(

@@ -22,7 +22,7 @@ from upshot._replay import Place, Replay
 from upshot._run_names import checked_run_name
 from upshot._submission import checked_runner, duplicate_of
 from upshot._validation import Validator, check_names
-from upshot.context import FlowRunContext, told
+from upshot.context import FlowRunContext, logs_prints, told
 from upshot.exceptions import InvalidOptionValue, ParameterBindError
 from upshot.results import ResultFactory, infer_factory
 from upshot.runstore import open_store
@@ -155,6 +155,7 @@ class Flow(Decorated[P, R_co]):
             store=open_store(settings),
             settings=settings,
             retries=self.retries,
+            log_prints=logs_prints(self.log_prints, around),
             runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
             replay=Replay() if self.retries else None,
         )

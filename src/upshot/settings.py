@@ -6,6 +6,7 @@ defaults. They are read once in a process, when a setting is first needed.
 
 from __future__ import annotations
 
+import logging
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,14 @@ def _absolute(path: Path) -> Path:
         raise ValueError(f"{error} Give a path without `~`.") from error
 
 
+def _level(value: Any) -> Any:
+    name = value.upper() if isinstance(value, str) else logging.getLevelName(value)
+    if name not in (known := logging.getLevelNamesMapping()):
+        raise ValueError(f"no level of logging; there are {', '.join(known)}")
+    return name
+
+
+_Level = Annotated[str, BeforeValidator(_level)]
 _Place = Annotated[Path, BeforeValidator(_given), AfterValidator(_absolute)]
 
 
@@ -60,6 +69,8 @@ class Settings(Model):
         tasks_refresh_cache: run cached tasks again and replace their entries.
         run_on_completion_hooks_on_cached: call a task's hooks if the cache has its result, too.
         async_fetch_state_result: `State.result()` gives an awaitable to async callers.
+        logging_level: the level of the logger "upshot", unless the program gives it one.
+        logging_log_prints: log what runs print that do not say otherwise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +90,8 @@ class Settings(Model):
     tasks_refresh_cache: bool = False
     run_on_completion_hooks_on_cached: bool = False
     async_fetch_state_result: bool = False
+    logging_level: _Level = "INFO"
+    logging_log_prints: bool = False
 
 
 _temporary: ContextVar[Settings | None] = ContextVar("upshot_settings", default=None)

@@ -81,6 +81,7 @@ def test_every_setting_can_be_set_and_is_read_back(home: Path) -> None:
         "default_result_storage_block": "local-file-system/mine",
         "task_default_retries": "7",
         "flow_default_retries": "2",
+        "logging_level": "debug",
     }
     values |= dict.fromkeys(
         (name for name, field in Settings.model_fields.items() if field.annotation is bool), "true"
