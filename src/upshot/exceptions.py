@@ -13,6 +13,7 @@
     ├── SignatureMismatchError (TypeError)   parameters have names that the function does not know
     ├── UnknownPlugin (LookupError)          no serializer, storage, … has that name
     ├── PluginConflict (ValueError)          two classes claim one name
+    ├── ObjectNotFound (LookupError)         the run store has nothing with that identity
     ├── UnknownBlock (ValueError)            no storage was saved under that name
     ├── BlockExists (ValueError)             another storage was saved under that name
     ├── MissingContextError (RuntimeError)   asked for the current run outside of one
@@ -248,6 +249,24 @@ class PluginConflict(UpshotError, ValueError):
         return (
             f"{self.kind} {self.name!r} is claimed by {self.first} and by {self.second};"
             " give one of them another name"
+        )
+
+
+class ObjectNotFound(UpshotError, LookupError):
+    """The run store has nothing with that identity.
+
+    Args:
+        kind: of what, such as a flow run.
+        id: its identity.
+    """
+
+    def __init__(self, kind: str, id: object) -> None:
+        super().__init__(kind, id)
+        self.kind, self.id = kind, id
+
+    def __str__(self) -> str:
+        return (
+            f"the run store knows no {self.kind} {self.id}; another home (UPSHOT_HOME) may have it"
         )
 
 

@@ -6,58 +6,19 @@ again; a record read back from a store is a fresh one, which nobody changes.
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
 
 from upshot import _registry
 from upshot._html import facts
+from upshot._ids import made_at, moment, new_id
+from upshot._steps import FINAL, StateType, Step
 
 _FLOWS = uuid5(NAMESPACE_URL, "upshot:flow")
-
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
-_LATEST = datetime.max.replace(tzinfo=UTC)
-
-
-class StateType(StrEnum):
-    """Where a run can stand."""
-
-    PENDING = "PENDING"
-    SCHEDULED = "SCHEDULED"
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    CRASHED = "CRASHED"
-    PAUSED = "PAUSED"
-    CANCELLING = "CANCELLING"
-
-
-FINAL = frozenset({StateType.COMPLETED, StateType.FAILED, StateType.CANCELLED, StateType.CRASHED})
-
-
-class Step(NamedTuple):
-    """One state in a run's history, as the store packs it."""
-
-    type: StateType
-    name: str
-    timestamp: float  # seconds since the epoch, UTC
-    message: str | None = None
-
-
-def new_id() -> bytes:
-    """16 bytes of a UUID that sorts by the time it was made (UUIDv7, RFC 9562 section 5.7)."""
-    now = time.time_ns() // 1_000_000
-    tail = bytearray(os.urandom(10))
-    tail[0] = tail[0] & 0x0F | 0x70
-    tail[2] = tail[2] & 0x3F | 0x80
-    return now.to_bytes(6, "big") + tail
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -108,11 +69,29 @@ class Run:
         return _registry.load("room", "recorded state")(self) if self.history else None
 
     @property
+    def created(self) -> datetime:
+        """When the run was made."""
+        return moment(made_at(self.uid))
+
+    @property
     def expected_start_time(self) -> datetime:
         """When the run was to start: when it was made."""
-        return moment(int.from_bytes(self.uid[:6], "big") / 1000)
+        return self.created
 
-    def state_id(self, index: int) -> UUID:
+    @property
+    def total_run_time(self) -> timedelta:
+        """For how long the run has been in states of the type `RUNNING` that it has left."""
+        ends = zip(self.history, self.history[1:], strict=False)
+        running = [pair for pair in ends if pair[0].type is StateType.RUNNING]
+        ran = (moment(end.timestamp) - moment(step.timestamp) for step, end in running)
+        return sum(ran, timedelta())
+
+    @property
+    def state_id(self) -> UUID | None:
+        """The identity of the present state; None before the first."""
+        return self.id_of_state(len(self.history) - 1) if self.history else None
+
+    def id_of_state(self, index: int) -> UUID:
         """The identity of the state with this number in the run's history."""
         tail = (int.from_bytes(self.uid[-2:], "big") + index + 1) & 0xFFFF
         return UUID(bytes=self.uid[:-2] + tail.to_bytes(2, "big"))
@@ -131,7 +110,14 @@ class Run:
         }
         return facts(f"{self.kind.capitalize()} {self.name}", rows)
 
-    def enter(self, type: StateType, name: str, at: float, message: str | None = None) -> None:
+    def enter(
+        self,
+        type: StateType,
+        name: str,
+        at: float,
+        message: str | None = None,
+        scheduled: float | None = None,
+    ) -> None:
         """Go to the next state."""
         if type is StateType.RUNNING:
             self.run_count += 1
@@ -142,7 +128,7 @@ class Run:
         elif type is StateType.PENDING:  # perhaps anew, in a retry of the flow around it
             self.end_time = self.result = self.failure = None
         # last, for a store may write the run at any moment, and what goes with a state precedes it
-        self.history.append(Step(type, name, at, message))
+        self.history.append(Step(type, name, at, message, scheduled))
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -165,7 +151,20 @@ class FlowRun(Run):
     @property
     def flow_id(self) -> UUID:
         """The flow's identity: the same for all flows of its name."""
-        return uuid5(_FLOWS, self.flow_name)
+        return flow_id(self.flow_name)
+
+    @property
+    def expected(self) -> float:
+        """When the run was to start, in seconds since the epoch."""
+        for step in reversed(self.history):
+            if step.scheduled is not None and step.name != "AwaitingRetry":
+                return step.scheduled
+        return made_at(self.uid)
+
+    @property
+    def expected_start_time(self) -> datetime:
+        """When the run was to start: the time that it was scheduled for, or when it was made."""
+        return moment(self.expected)
 
     @property
     def parent_task_run_id(self) -> UUID | None:
@@ -183,6 +182,7 @@ class TaskRun(Run):
     task_key: str
     task_version: str | None = None
     call_index: int = 0  # counts the calls of this task key in its flow run
+    own_key: str | None = None  # what tells a run from others that no call has made
     flow_run: FlowRun | None = None
     cache_key: str | None = None
     child_uid: bytes | None = None  # the flow run that this one stands for
@@ -201,8 +201,8 @@ class TaskRun(Run):
 
     @property
     def dynamic_key(self) -> str:
-        """`call_index` as text."""
-        return str(self.call_index)
+        """`call_index` as text, unless the run has a key of its own."""
+        return str(self.call_index) if self.own_key is None else self.own_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +243,9 @@ class Block:
         return self.name is None
 
 
-def moment(timestamp: float) -> datetime:
-    """Seconds since the epoch as an aware datetime in UTC; the nearest that there is."""
-    try:
-        return datetime.fromtimestamp(timestamp, UTC)
-    except (OSError, OverflowError, ValueError):
-        return _LATEST if timestamp > 0 else _EARLIEST
+def flow_id(name: str) -> UUID:
+    """The identity of the flow with this name."""
+    return uuid5(_FLOWS, name)
 
 
 __all__ = [
@@ -261,6 +258,7 @@ __all__ = [
     "Step",
     "TaskRun",
     "TaskRunResult",
+    "flow_id",
     "moment",
     "new_id",
 ]

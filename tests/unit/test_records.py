@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshot import records
+from upshot import _ids
 from upshot.records import (
     FINAL,
     Block,
@@ -30,7 +30,7 @@ def test_an_id_is_a_uuid_of_version_7() -> None:
 
 def test_ids_sort_by_the_time_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([1, 2, 10**3, 10**9, 10**12])
-    monkeypatch.setattr(records.time, "time_ns", lambda: next(times) * 1_000_000)
+    monkeypatch.setattr(_ids.time, "time_ns", lambda: next(times) * 1_000_000)
     made = [new_id() for _ in range(5)]
     assert made == sorted(made)
     assert int.from_bytes(made[-1][:6], "big") == 10**12

@@ -7,13 +7,21 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from upshot.records import FlowRun, StateType, TaskRun
-from upshot.runstore import RunFilter, _listing_sqlite, _sql_sqlite
+from upshot.runstore import (
+    Condition,
+    RunFilter,
+    RunQuery,
+    _listing_sqlite,
+    _query_sqlite,
+    _sql_sqlite,
+)
 from upshot.runstore._listing import first_id, made_at
 from upshot.runstore._reader import RunReader
 from upshot.runstore.sqlite import SQLiteRunStore
@@ -109,3 +117,31 @@ def test_the_first_id_of_a_time_is_that_of_a_run_made_then(at: float) -> None:
 @pytest.mark.parametrize(("at", "first"), [(-5.0, bytes(16)), (1e300, b"\xff" * 6 + bytes(10))])
 def test_a_time_that_no_run_can_have_gives_the_nearest_id(at: float, first: bytes) -> None:
     assert first_id(at) == first
+
+
+def test_what_is_asked_of_few_runs_reads_no_others(cursor: sqlite3.Cursor) -> None:
+    ids = [UUID(int=2**127 + number).bytes for number in range(3)]
+    few = Condition("uid", "any", ids)
+    found = [
+        *plans(cursor, partial(_query_sqlite.flow_runs, RunQuery(where=(few,)))),
+        *plans(cursor, partial(_query_sqlite.task_runs, RunQuery(where=(few,)))),
+        *plans(cursor, partial(_query_sqlite.task_runs, RunQuery(related=(few,)))),
+        *plans(
+            cursor,
+            partial(_query_sqlite.task_runs, RunQuery(where=(Condition("flow_run", "any", ids),))),
+        ),
+        *plans(
+            cursor,
+            partial(_query_sqlite.flow_runs, RunQuery(where=(Condition("parent", "any", ids),))),
+        ),
+    ]
+
+    assert len(found) == 5
+    for plan in found:
+        assert "SCAN" not in plan
+
+
+def test_the_newest_runs_are_read_without_sorting_all(cursor: sqlite3.Cursor) -> None:
+    for work in (_query_sqlite.flow_runs, _query_sqlite.task_runs):
+        (plan,) = plans(cursor, partial(work, RunQuery()))
+        assert "TEMP B-TREE" not in plan

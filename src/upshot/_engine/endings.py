@@ -96,8 +96,11 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
     else:
         parent = run.parent_task_run_id if isinstance(run, FlowRun) else None
         details = StateDetails(flow_run_id=run.id, task_run_id=parent)
+    if last.type is StateType.SCHEDULED:
+        due = moment(last.timestamp if last.scheduled is None else last.scheduled)
+        details = details.copy(update={"scheduled_time": due})
     return State(
-        id=run.state_id(len(run.history) - 1),
+        id=run.id_of_state(len(run.history) - 1),
         type=last.type,
         name=last.name,
         message=last.message,
@@ -105,6 +108,13 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
         timestamp=moment(last.timestamp),
         state_details=details,
     )
+
+
+def recorded_states(run: Run) -> list[State[Any]]:
+    """All states of a run that was read from a store; the last one is its `recorded_state`."""
+    steps = range(1, len(run.history))
+    passed = [state_of(replace(run, history=run.history[:number]), None) for number in steps]
+    return [*passed, recorded_state(run)] if run.history else []
 
 
 def recorded_state(run: Run) -> State[Any]:

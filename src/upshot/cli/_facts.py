@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from upshot.cli._words import iso
-from upshot.records import FlowRun, Run, TaskRun
+from upshot.records import FlowRun, Run, Step, TaskRun
 
 SHORT = 18  # characters of an id that lists show: the millisecond, and 12 bits by chance
 
@@ -27,7 +27,7 @@ def facts(run: Run) -> dict[str, Any]:
 
 def details(run: Run) -> dict[str, Any]:
     """`facts`, and what is too long for a list."""
-    told = facts(run) | {"states": [_state(*step) for step in run.history]}
+    told = facts(run) | {"states": [_state(step) for step in run.history]}
     if isinstance(run, FlowRun):
         told["parameters"] = loaded(run.parameters_json)
     return told | {"failure": _without_pickles(loaded(run.failure))}
@@ -87,7 +87,7 @@ def _progress(run: Run) -> dict[str, Any]:
     ended = run.start_time is not None and run.end_time is not None
     return {
         "tags": list(run.tags),
-        "state": _state(*run.history[-1]) if run.history else None,
+        "state": _state(run.history[-1]) if run.history else None,
         "attempts": run.run_count,
         "start_time": iso(run.start_time),
         "end_time": iso(run.end_time),
@@ -96,8 +96,9 @@ def _progress(run: Run) -> dict[str, Any]:
     }
 
 
-def _state(type: str, name: str, at: float, message: str | None) -> dict[str, Any]:
-    return {"type": str(type), "name": name, "timestamp": iso(at), "message": message}
+def _state(step: Step) -> dict[str, Any]:
+    told = {"name": step.name, "timestamp": iso(step.timestamp), "message": step.message}
+    return {"type": str(step.type), **told}
 
 
 def _text(id: UUID | None) -> str | None:

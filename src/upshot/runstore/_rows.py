@@ -34,8 +34,12 @@ def progress(run: Run) -> Row:
     The history is read first: what a run's last state tells of was there before it.
     """
     states = [
-        (CODES[kind._value_], name, at) if note is None else (CODES[kind._value_], name, at, note)
-        for kind, name, at, note in run.history.copy()
+        (CODES[kind._value_], name, at)
+        if note is None and due is None
+        else (CODES[kind._value_], name, at, note)
+        if due is None
+        else (CODES[kind._value_], name, at, note, due)
+        for kind, name, at, note, due in run.history.copy()
     ]
     code, name, at = states[-1][:3] if states else (None, None, None)
     return (
@@ -96,7 +100,7 @@ def _clean(value: Any) -> Any:
 
 def flow_progress(run: FlowRun) -> Row:
     """`progress` and what only flow runs have."""
-    return (*progress(run), run.parameters_json, run.owner)
+    return (*progress(run), run.parameters_json, run.owner, run.expected)
 
 
 def task_progress(run: TaskRun) -> Row:
@@ -119,6 +123,7 @@ def task_identity(run: TaskRun, row: int, parent: int | None) -> Row:
         run.task_name,
         run.task_version,
         run.call_index,
+        run.own_key,
     )
 
 
@@ -149,7 +154,7 @@ def to_flow_run(row: Sequence[Any], parent: Callable[[int], TaskRun | None]) -> 
 
 def to_task_run(row: Sequence[Any], parent: Callable[[int], FlowRun | None]) -> TaskRun:
     """The task run that a row describes; `parent` finds a flow run by its number."""
-    number, uid, parent_row, task_key, task_name, task_version, call_index, *rest = row
+    number, uid, parent_row, task_key, task_name, task_version, call_index, own_key, *rest = row
     return TaskRun(
         row=number,
         uid=uid,
@@ -158,6 +163,7 @@ def to_task_run(row: Sequence[Any], parent: Callable[[int], FlowRun | None]) -> 
         task_name=task_name,
         task_version=task_version,
         call_index=call_index,
+        own_key=own_key,
         cache_key=rest[10],
         inputs=rest[12],
         child_uid=rest[11],
@@ -193,7 +199,12 @@ def _progress(row: Sequence[Any]) -> Mapping[str, Any]:
 
 
 def _step(
-    code: int, name: str, timestamp: float, message: str | None = None, *_later: object
+    code: int,
+    name: str,
+    timestamp: float,
+    message: str | None = None,
+    scheduled: float | None = None,
+    *_later: object,
 ) -> Step:
     """One state; a later upshot's unknown type is taken for a state that is not final."""
-    return Step(_TYPES.get(code, StateType.PENDING), name, timestamp, message)
+    return Step(_TYPES.get(code, StateType.PENDING), name, timestamp, message, scheduled)

@@ -20,6 +20,7 @@ DDL = (
     failure TEXT,
     parameters TEXT,
     owner TEXT,
+    expected_start_time REAL,
     owner_expires REAL,
     input_digest BLOB,
     PRIMARY KEY (id),
@@ -34,6 +35,7 @@ DDL = (
     task_name TEXT NOT NULL,
     task_version TEXT,
     call_index INTEGER NOT NULL,
+    own_key TEXT,
     name TEXT NOT NULL,
     tags TEXT,
     run_count INTEGER NOT NULL,
@@ -99,9 +101,9 @@ WHERE flow_run.uid = ?"""
 FIND_TASK_RUN = """SELECT task_run.id
 FROM task_run
 WHERE task_run.uid = ?"""
-INSERT_FLOW_RUN = """INSERT INTO flow_run (id, uid, parent_task_run_id, flow_name, flow_version, name, tags, run_count, start_time, end_time, state_type, state_name, states, result, failure, parameters, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-INSERT_TASK_RUN = """INSERT INTO task_run (id, uid, flow_run_id, task_key, task_name, task_version, call_index, name, tags, run_count, start_time, end_time, state_type, state_name, states, result, failure, cache_key, child_uid, inputs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-UPDATE_FLOW_RUN = """UPDATE flow_run SET name=?, tags=?, run_count=?, start_time=?, end_time=?, state_type=?, state_name=?, states=?, result=?, failure=?, parameters=?, owner=? WHERE flow_run.id = ? AND flow_run.uid = ?"""
+INSERT_FLOW_RUN = """INSERT INTO flow_run (id, uid, parent_task_run_id, flow_name, flow_version, name, tags, run_count, start_time, end_time, state_type, state_name, states, result, failure, parameters, owner, expected_start_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT_TASK_RUN = """INSERT INTO task_run (id, uid, flow_run_id, task_key, task_name, task_version, call_index, own_key, name, tags, run_count, start_time, end_time, state_type, state_name, states, result, failure, cache_key, child_uid, inputs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+UPDATE_FLOW_RUN = """UPDATE flow_run SET name=?, tags=?, run_count=?, start_time=?, end_time=?, state_type=?, state_name=?, states=?, result=?, failure=?, parameters=?, owner=?, expected_start_time=? WHERE flow_run.id = ? AND flow_run.uid = ?"""
 UPDATE_TASK_RUN = """UPDATE task_run SET name=?, tags=?, run_count=?, start_time=?, end_time=?, state_type=?, state_name=?, states=?, result=?, failure=?, cache_key=?, child_uid=?, inputs=? WHERE task_run.id = ? AND task_run.uid = ?"""
 PUT_CACHE_ENTRY = """INSERT INTO cache_entry ("key", document, created, expires, task_run_uid) VALUES (?, ?, ?, ?, ?) ON CONFLICT ("key") DO UPDATE SET document = excluded.document, created = excluded.created, expires = excluded.expires, task_run_uid = excluded.task_run_uid"""
 STRIKE_CACHE_ENTRY = """DELETE FROM cache_entry WHERE cache_entry."key" = ? AND cache_entry.document = ? AND cache_entry.created = ?"""
@@ -114,39 +116,39 @@ FROM block
 WHERE block.uid = ?"""
 READ_BLOCKS = """SELECT block.uid, block.type, block.fields, block.name
 FROM block ORDER BY block.id"""
-READ_FLOW_RUN = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+READ_FLOW_RUN = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run
 WHERE flow_run.uid = ?"""
-READ_FLOW_RUN_ROW = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+READ_FLOW_RUN_ROW = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run
 WHERE flow_run.id = ?"""
-READ_TASK_RUN = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+READ_TASK_RUN = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.own_key, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.uid = ?"""
-READ_TASK_RUN_ROW = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+READ_TASK_RUN_ROW = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.own_key, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.id = ?"""
-READ_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+READ_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.own_key, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.flow_run_id = (SELECT flow_run.id
 FROM flow_run
 WHERE flow_run.uid = ?) ORDER BY task_run.id"""
-READ_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+READ_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run ORDER BY flow_run.id DESC
  LIMIT ? OFFSET 0"""
-PAGE_OF_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+PAGE_OF_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run
 WHERE flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
  LIMIT ? OFFSET 0"""
-PAGE_BY_FLOW = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+PAGE_BY_FLOW = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run
 WHERE flow_run.flow_name = ? AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
  LIMIT ? OFFSET 0"""
-PAGE_BY_STATE = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+PAGE_BY_STATE = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run
 WHERE flow_run.state_type = ? AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
  LIMIT ? OFFSET 0"""
-PAGE_BY_FLOW_AND_STATE = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+PAGE_BY_FLOW_AND_STATE = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run
 WHERE flow_run.flow_name = ? AND flow_run.state_type = ? AND flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
  LIMIT ? OFFSET 0"""
@@ -172,7 +174,7 @@ ID_OF_RUN = """SELECT flow_run.uid
 FROM flow_run
 WHERE flow_run.uid >= ? AND flow_run.uid < ? ORDER BY flow_run.uid DESC
  LIMIT 1 OFFSET ?"""
-PAGE_OF_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+PAGE_OF_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.own_key, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.flow_run_id = (SELECT flow_run.id
 FROM flow_run
@@ -180,22 +182,29 @@ WHERE flow_run.uid = ?) AND task_run.id > coalesce((SELECT task_run.id
 FROM task_run
 WHERE task_run.uid = ?), 0) ORDER BY task_run.id
  LIMIT ? OFFSET 0"""
-RANGE_OF_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+RANGE_OF_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run
 WHERE flow_run.uid >= ? AND flow_run.uid <= ? ORDER BY flow_run.uid
  LIMIT ? OFFSET 0"""
-RANGE_OF_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+RANGE_OF_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.own_key, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.uid >= ? AND task_run.uid <= ? ORDER BY task_run.uid
  LIMIT ? OFFSET 0"""
-SEARCH_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner
+SEARCH_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run
 WHERE flow_run.uid < ? AND instr(flow_run.result, ?) > 0 ORDER BY flow_run.uid DESC
  LIMIT ? OFFSET 0"""
-SEARCH_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+SEARCH_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.own_key, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
 FROM task_run
 WHERE task_run.uid < ? AND instr(task_run.result, ?) > 0 ORDER BY task_run.uid DESC
  LIMIT ? OFFSET 0"""
+ALL_FLOW_RUNS = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
+FROM flow_run"""
+ALL_TASK_RUNS = """SELECT task_run.id, task_run.uid, task_run.flow_run_id, task_run.task_key, task_run.task_name, task_run.task_version, task_run.call_index, task_run.own_key, task_run.name, task_run.tags, task_run.run_count, task_run.start_time, task_run.end_time, task_run.state_type, task_run.state_name, task_run.states, task_run.result, task_run.failure, task_run.cache_key, task_run.child_uid, task_run.inputs
+FROM task_run"""
+NEXT_FLOW_NAME = """SELECT min(flow_run.flow_name) AS min_1
+FROM flow_run
+WHERE flow_run.flow_name > ?"""
 NEWEST_RUNS = """SELECT max(flow_run.uid) AS max_1
 FROM flow_run UNION ALL SELECT max(task_run.uid) AS max_2
 FROM task_run"""

@@ -9,6 +9,7 @@ from uuid import UUID
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore._health import Health
 from upshot.runstore._listing import Page, RunFilter
+from upshot.runstore._query import RunQuery
 
 
 class RunStore(ABC):
@@ -103,6 +104,18 @@ class RunStore(ABC):
         self, flow_run: UUID, *, after: UUID | None = None, limit: int = 200
     ) -> Page[TaskRun]:
         """The task runs of a flow run as `task_runs` gives them, from behind `after` on."""
+
+    @abstractmethod
+    def find_flow_runs(self, query: RunQuery) -> list[FlowRun]:
+        """The flow runs that a query asks for."""
+
+    @abstractmethod
+    def find_task_runs(self, query: RunQuery) -> list[TaskRun]:
+        """The task runs that a query asks for."""
+
+    @abstractmethod
+    def flow_names(self) -> list[str]:
+        """The names of all flows that have runs, sorted."""
 
     @abstractmethod
     def runs_between(self, first: UUID, last: UUID, limit: int = 10) -> list[Run]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore import _process
 from upshot.runstore._listing import Page, RunFilter, first_id, page_of
+from upshot.runstore._query import OF_FLOW_RUN, OF_TASK_RUN, RunQuery, meets, part_of
 from upshot.runstore.base import RunStore
 
 
@@ -122,6 +123,39 @@ class MemoryRunStore(RunStore):
         runs = self.task_runs(flow_run)
         start = next((n for n, run in enumerate(runs, 1) if run.id == after), 0)
         return page_of(runs[start : start + limit + 1], limit)
+
+    def find_flow_runs(self, query: RunQuery) -> list[FlowRun]:
+        """Copies of the flow runs that a query asks for."""
+        with self._lock:
+            runs = [run for run in map(self._flow_run, self._flow_runs) if run is not None]
+            tasks = list(self._task_runs.values())
+        found = (run for run in runs if meets(run, query.where, OF_FLOW_RUN))
+        if query.related is not None:
+            owners = {
+                task.flow_run.uid
+                for task in tasks
+                if task.flow_run is not None and meets(task, query.related, OF_TASK_RUN)
+            }
+            found = (run for run in found if run.uid in owners)
+        return part_of(found, query, OF_FLOW_RUN)
+
+    def find_task_runs(self, query: RunQuery) -> list[TaskRun]:
+        """Copies of the task runs that a query asks for."""
+        with self._lock:
+            runs = [run for run in map(self._task_run, self._task_runs) if run is not None]
+        found = (run for run in runs if meets(run, query.where, OF_TASK_RUN))
+        if (related := query.related) is not None:
+            found = (
+                run
+                for run in found
+                if run.flow_run is not None and meets(run.flow_run, related, OF_FLOW_RUN)
+            )
+        return part_of(found, query, OF_TASK_RUN)
+
+    def flow_names(self) -> list[str]:
+        """The names of all flows that have runs."""
+        with self._lock:
+            return sorted({run.flow_name for run in self._flow_runs.values()})
 
     def runs_between(self, first: UUID, last: UUID, limit: int = 10) -> list[Run]:
         """Copies of the runs whose ids are in a range."""

@@ -3,10 +3,10 @@
 `python -m upshot.runstore.generate` makes `_sql_sqlite.py` of it; at run time nothing imports this
 module. A change of it is a new revision in `migrations/versions`, whose name becomes `VERSION`.
 
-A run's history is one column, `states`: a JSON array of ``[code, name, timestamp, message?]``, the
-codes being those of `_rows.CODES`. Times are seconds since the epoch in UTC. Rows are numbered in
-the order in which they came; `uid` sorts by the time of creation, so its index serves for ranges of
-time as well.
+A run's history is one column, `states`: a JSON array of ``[code, name, timestamp, message?,
+scheduled?]``, the codes being those of `_rows.CODES`. Times are seconds since the epoch in UTC.
+Rows are numbered in the order in which they came; `uid` sorts by the time of creation, so its index
+serves for ranges of time as well.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ flow_run = Table(
     Column("failure", Text),  # JSON of a failed run's exception
     Column("parameters", Text),  # JSON
     Column("owner", Text),  # host:pid of the process that runs it
+    Column("expected_start_time", REAL),
     Column("owner_expires", REAL),  # resuming will fill it: until when the owner is taken to live
     Column("input_digest", LargeBinary),  # resuming will fill it
 )
@@ -74,6 +75,7 @@ task_run = Table(
     Column("task_name", Text, nullable=False),
     Column("task_version", Text),
     Column("call_index", Integer, nullable=False),
+    Column("own_key", Text),  # what tells a run from others that no call has made
     Column("name", Text, nullable=False),
     Column("tags", Text),  # JSON array; null for none
     Column("run_count", Integer, nullable=False),

@@ -12,12 +12,13 @@ from typing import ClassVar, TypeVar
 from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
-from upshot.runstore import _listing_sqlite, _process, _rows
+from upshot.runstore import _listing_sqlite, _process, _query_sqlite, _rows
 from upshot.runstore import _sql_sqlite as sql
 from upshot.runstore._connection import Connection, Schema, Side, unavailable
 from upshot.runstore._health import Health
 from upshot.runstore._health_sqlite import examine
 from upshot.runstore._listing import Page, RunFilter
+from upshot.runstore._query import RunQuery
 from upshot.runstore._reader import RunReader
 from upshot.runstore._rows import Row
 from upshot.runstore._writer import Writer
@@ -127,6 +128,18 @@ class SQLiteRunStore(RunStore):
     ) -> Page[TaskRun]:
         """A part of the task runs of a flow run."""
         return self._read_runs(partial(_listing_sqlite.task_runs, flow_run, after, limit))
+
+    def find_flow_runs(self, query: RunQuery) -> list[FlowRun]:
+        """The flow runs that a query asks for."""
+        return self._read_runs(partial(_query_sqlite.flow_runs, query))
+
+    def find_task_runs(self, query: RunQuery) -> list[TaskRun]:
+        """The task runs that a query asks for."""
+        return self._read_runs(partial(_query_sqlite.task_runs, query))
+
+    def flow_names(self) -> list[str]:
+        """The names of all flows that have runs."""
+        return self._read_runs(_query_sqlite.flow_names)
 
     def runs_between(self, first: UUID, last: UUID, limit: int = 10) -> list[Run]:
         """The runs whose ids are in a range."""

@@ -34,7 +34,7 @@ _PROGRESS = (
     "result",
     "failure",
 )
-_OF_FLOW = (*_PROGRESS, "parameters", "owner")
+_OF_FLOW = (*_PROGRESS, "parameters", "owner", "expected_start_time")
 _OF_TASK = (*_PROGRESS, "cache_key", "child_uid", "inputs")
 _FLOW_RUN = ("id", "uid", "parent_task_run_id", "flow_name", "flow_version", *_OF_FLOW)
 _TASK_RUN = (
@@ -45,6 +45,7 @@ _TASK_RUN = (
     "task_name",
     "task_version",
     "call_index",
+    "own_key",
     *_OF_TASK,
 )
 _CACHE = ("key", "document", "created", "expires", "task_run_uid")
@@ -249,5 +250,10 @@ STATEMENTS: dict[str, ClauseElement] = {
     "RANGE_OF_TASK_RUNS": _range(task_run, _TASK_RUN),
     "SEARCH_FLOW_RUNS": _search(flow_run, _FLOW_RUN),
     "SEARCH_TASK_RUNS": _search(task_run, _TASK_RUN),
+    "ALL_FLOW_RUNS": select(*_flow_run_columns),
+    "ALL_TASK_RUNS": select(*_task_run_columns),
+    "NEXT_FLOW_NAME": select(func.min(flow_run.c.flow_name)).where(
+        flow_run.c.flow_name > bindparam("last")
+    ),
     "NEWEST_RUNS": union_all(select(func.max(flow_run.c.uid)), select(func.max(task_run.c.uid))),
 }

@@ -77,7 +77,7 @@ class State(Standing, Shown, Model, Generic[R]):
             fields["state_details"] = _scheduled(fields.get("state_details"))
         data = fields.get("data")
         if isinstance(data, dict) and (info.mode == "json" or _was_ours(fields)):
-            fields["data"] = _document(data)
+            fields["data"] = document_of(data)
         return fields
 
     @field_serializer("data")
@@ -216,7 +216,8 @@ def _scheduled(details: Any) -> StateDetails:
     return found.copy(update={"scheduled_time": moment(time.time())})
 
 
-def _document(fields: dict[str, Any]) -> Any:
+def document_of(fields: dict[str, Any]) -> Any:
+    """The document, or what is told of an exception, that a dict describes."""
     if "exception_type" not in fields:
         return BaseResult.model_validate(fields)
     # JSON of a state may come from anywhere, and loading a pickle runs code

@@ -27,6 +27,7 @@ def _create_runs() -> None:
         *_progress(),
         sa.Column("parameters", sa.Text),
         sa.Column("owner", sa.Text),
+        sa.Column("expected_start_time", sa.REAL),
         sa.Column("owner_expires", sa.REAL),
         sa.Column("input_digest", sa.LargeBinary),
     )
@@ -39,6 +40,7 @@ def _create_runs() -> None:
         sa.Column("task_name", sa.Text, nullable=False),
         sa.Column("task_version", sa.Text),
         sa.Column("call_index", sa.Integer, nullable=False),
+        sa.Column("own_key", sa.Text),
         *_progress(),
         sa.Column("cache_key", sa.Text),
         sa.Column("child_uid", sa.LargeBinary(16)),
