@@ -19,7 +19,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-versi
 	--no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-slow test-all check docs generate lock clean
+.PHONY: help demo bench test test-slow test-all azurite check docs generate lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ test-slow: $(READY) ## the slower tests, which CI runs too
 test-all: $(READY) ## every test there is
 	$(PYTEST) -n $(JOBS) $(TEST_ARGS) tests
 	$(PYTEST) --doctest-modules src
+
+azurite: ## the server that the tests of Azure need, by npm; without it they skip
+	npm install --silent --no-audit --no-fund --no-save --prefix build/node azurite@3.35.0
 
 check: $(READY) ## lint, format, types, layers and a strict build of the docs
 	$(BIN)/ruff check .

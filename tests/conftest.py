@@ -2,11 +2,13 @@
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
+from tests import servers
 
 # A shell that starts the tests in the background has them, and all their children, ignore Ctrl-C:
 # what interrupts these must then be undone here.
@@ -61,3 +63,24 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The URL of a server that speaks S3."""
+    with servers.s3() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[str]:
+    """The URL of a server that speaks as Google Cloud Storage."""
+    with servers.gcs() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of a server that speaks as Azure Blob Storage."""
+    with servers.azure(tmp_path_factory.mktemp("azurite")) as connection:
+        yield connection

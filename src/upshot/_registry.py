@@ -79,8 +79,12 @@ BUILTIN: dict[str, dict[str, str]] = {
         "pickle": "upshot.serializers.pickle:PickleSerializer",
     },
     "storage": {
+        "azure": "upshot.filesystems.azure:Azure",
+        "gcs": "upshot.filesystems.gcs:GCS",
         "local-file-system": "upshot.filesystems.local:LocalFileSystem",
         "memory": "upshot.filesystems.memory:MemoryFileSystem",
+        "remote-file-system": "upshot.filesystems.remote:RemoteFileSystem",
+        "s3": "upshot.filesystems.s3:S3",
     },
     "task runner": {
         "concurrent": "upshot.task_runners.concurrent:ConcurrentTaskRunner",

@@ -25,7 +25,8 @@
     ├── UnserializableValue (ValueError)     a serializer cannot take a value
     ├── StorageError                         a storage refuses
     │   ├── InvalidStorageKey (ValueError)   a key is empty, leaves its root, or is no file name
-    │   └── StorageUnavailable (OSError)     not writable, full, or not there
+    │   ├── StorageUnavailable (OSError)     not writable, full, or not there
+    │   └── MissingExtra (ImportError)       it needs a package that is not installed
     ├── RunStoreError                        the run store refuses
     │   ├── RunStoreTooNew                   a later upshot wrote it
     │   └── RunStoreUnavailable (OSError)    not writable, full, locked, or not a run store
@@ -425,6 +426,25 @@ class StorageUnavailable(StorageError, OSError):
             " permission there, or choose another place with result_storage or"
             " UPSHOT_LOCAL_STORAGE_PATH"
         )
+
+
+class MissingExtra(StorageError, ImportError):
+    """A storage needs a package that is not installed.
+
+    Args:
+        what: what needs it.
+        extra: the extra of upshot that brings it; "" if none does.
+        package: its name, or what was said about it.
+    """
+
+    def __init__(self, what: str, extra: str, package: str) -> None:
+        super().__init__(what, extra, package)
+        self.what, self.extra, self.package = what, extra, package
+
+    def __str__(self) -> str:
+        if not self.extra:
+            return f"{self.what} cannot be used here: {self.package}"
+        return f"{self.what} needs {self.package}: pip install 'upshot[{self.extra}]'"
 
 
 class RunStoreError(UpshotError):

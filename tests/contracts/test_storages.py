@@ -7,9 +7,17 @@ from uuid import uuid4
 import pytest
 
 from upshot import blocks
-from upshot.filesystems import FileSystem, LocalFileSystem, MemoryFileSystem
+from upshot.filesystems import (
+    GCS,
+    S3,
+    Azure,
+    FileSystem,
+    LocalFileSystem,
+    MemoryFileSystem,
+    RemoteFileSystem,
+)
 from upshot.settings import temporary_settings
-from upshot.testing import StorageContract
+from upshot.testing import StorageContract, storages
 
 
 class TestLocalFileSystem(StorageContract):
@@ -38,6 +46,65 @@ class TestMemoryFileSystem(StorageContract):
         storage = MemoryFileSystem(name=uuid4().hex)
         yield storage
         storage.clear()
+
+
+class TestRemoteFileSystem(StorageContract):
+    @pytest.fixture
+    def storage(self) -> Iterator[FileSystem]:
+        storage = RemoteFileSystem(basepath=f"memory://{uuid4().hex}/folder")
+        yield storage
+        storage.filesystem.store.clear()
+
+
+MOTO_TAKES = [key for key in storages.KEYS if "\n" not in key]  # its routes end with the line
+
+
+class TestS3(StorageContract):
+    @pytest.fixture(autouse=True)
+    def keys_that_moto_takes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(storages, "KEYS", MOTO_TAKES)
+
+    @pytest.mark.parametrize("key", MOTO_TAKES)
+    def test_a_key_is_taken_literally(self, storage: FileSystem, key: str) -> None:
+        super().test_a_key_is_taken_literally(storage, key)
+
+    @pytest.fixture
+    def storage(self, s3_server: str) -> FileSystem:
+        bucket = uuid4().hex
+        keys = {"aws_access_key_id": "name", "aws_secret_access_key": "key"}
+        storage = S3(bucket_path=f"{bucket}/folder", **keys, settings={"endpoint_url": s3_server})
+        storage.filesystem.filesystem.mkdir(bucket)
+        return storage
+
+
+# what the libraries of Google and Azure send they send as bytes
+AS_BYTES = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+
+
+@AS_BYTES
+class TestGCS(StorageContract):
+    @pytest.fixture
+    def storage(self, gcs_server: str) -> FileSystem:
+        bucket = uuid4().hex
+        storage = GCS(
+            bucket_path=f"{bucket}/folder",
+            project="test",
+            settings={"endpoint_url": gcs_server, "token": "anon"},
+        )
+        storage.filesystem.filesystem.mkdir(bucket)
+        return storage
+
+
+@AS_BYTES
+class TestAzure(StorageContract):
+    @pytest.fixture
+    def storage(self, azure_server: str) -> FileSystem:
+        container = uuid4().hex
+        storage = Azure(
+            bucket_path=f"{container}/folder", azure_storage_connection_string=azure_server
+        )
+        storage.filesystem.filesystem.mkdir(container)
+        return storage
 
 
 _shelves: dict[str, dict[str, bytes]] = {}

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import cloudpickle
 import pytest
 
+from upshot.filesystems import S3
+
 SEED = Path(__file__).parents[3] / "shared" / "seeds" / "004_15267e8743f4f7bd.md"
 HERE = SEED.exists()
 
-# the one that needs a storage which is not there yet; told by what only it has
+# what only the block has that needs a bucket
 NEEDS_S3 = 'S3(bucket_path="my-bucket")'
 # names that blocks take from those before them
 TAKEN = "from upshot import flow, task\n"
@@ -43,7 +45,6 @@ def blocks() -> list[Block]:
 
 
 BLOCKS = blocks()
-RUN = [block for block in BLOCKS if NEEDS_S3 not in block.code]
 
 
 def run(block: Block) -> dict[str, Any]:
@@ -54,21 +55,44 @@ def run(block: Block) -> dict[str, Any]:
     return namespace
 
 
-@pytest.mark.parametrize("block", RUN, ids=lambda block: f"line {block.line + 1}")
-def test_a_block_of_the_document_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def my_bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The file system of the bucket that the document writes to."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "name")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key")
+    files = S3(bucket_path="my-bucket").filesystem.filesystem
+    files.mkdir("my-bucket")
+    yield files
+    files.rm("my-bucket", recursive=True)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"line {block.line + 1}")
+def test_a_block_of_the_document_runs(
+    block: Block, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if NEEDS_S3 in block.code:
+        request.getfixturevalue("my_bucket")
     library: Any = ModuleType("custompickle")
     library.dumps, library.loads = cloudpickle.dumps, cloudpickle.loads
     monkeypatch.setitem(sys.modules, "custompickle", library)
     run(block)
 
 
-def test_all_blocks_but_one_are_run() -> None:
+def test_all_blocks_are_found() -> None:
     assert len(BLOCKS) == 20
-    assert len(BLOCKS) - len(RUN) == 1
+
+
+def test_the_flow_that_is_given_s3_keeps_its_results_there(
+    my_bucket: Any, upshot_home: Path
+) -> None:
+    assert my_bucket.find("my-bucket") == []
+    assert _with(NEEDS_S3)
+    assert my_bucket.find("my-bucket")
 
 
 def _with(text: str) -> dict[str, Any]:
-    (block,) = [block for block in RUN if text in block.code]
+    (block,) = [block for block in BLOCKS if text in block.code]
     return run(block)
 
 

@@ -5,7 +5,15 @@ from typing import Any
 from upshot._registry import import_path as _import_path
 from upshot.filesystems.base import FileSystem
 
-_PLACES = {"LocalFileSystem": "local", "MemoryFileSystem": "memory"}
+_PLACES = {
+    "Azure": "azure",
+    "GCS": "gcs",
+    "GitHub": "github",
+    "LocalFileSystem": "local",
+    "MemoryFileSystem": "memory",
+    "RemoteFileSystem": "remote",
+    "S3": "s3",
+}
 
 
 def __getattr__(name: str) -> Any:

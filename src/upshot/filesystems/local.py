@@ -17,6 +17,7 @@ from pydantic import field_validator
 
 from upshot._bridge import compatible
 from upshot.exceptions import InvalidStorageKey, StorageError, StorageUnavailable
+from upshot.filesystems._folders import Place, copy_folder, working_folder
 from upshot.filesystems._keys import relative_key
 from upshot.filesystems._partial import PartialFile
 from upshot.filesystems.base import FileSystem
@@ -48,7 +49,7 @@ class LocalFileSystem(FileSystem):
         return f"{type(self).__name__}({self._root()!r})"
 
     @compatible
-    def read_path(self, path: str) -> bytes:
+    def read_path(self, path: Place) -> bytes:
         """All bytes of a file.
 
         Raises:
@@ -56,20 +57,55 @@ class LocalFileSystem(FileSystem):
             InvalidStorageKey: if it is a folder, or outside of the base path.
             StorageUnavailable: if it cannot be read.
         """
-        with self.open(path) as file:
+        with self.open(_text(path)) as file:
             return file.read()
 
     @compatible
-    def write_path(self, path: str, content: bytes) -> str:
+    def write_path(self, path: Place, content: bytes) -> str:
         """Put bytes into a file, making the folders above it; gives its full path.
 
         Raises:
             InvalidStorageKey: if it is outside of the base path.
             StorageUnavailable: if it cannot be written.
         """
-        with self.writing(path) as file:
+        key = _text(path)
+        with self.writing(key) as file:
             file.write(content)
-        return self._path(path)
+        return self._path(key)
+
+    @compatible
+    def get_directory(self, from_path: Place | None = None, local_path: Place | None = None) -> int:
+        """Copy the contents of a folder into another, over what is there; gives how many files.
+
+        Args:
+            from_path: the folder in this storage; by default the base path.
+            local_path: the other one; by default the working directory.
+
+        Raises:
+            FileNotFoundError: if the folder is not there.
+            InvalidStorageKey: if it is outside of the base path.
+        """
+        return copy_folder(self._folder(from_path), working_folder(local_path))
+
+    @compatible
+    def put_directory(
+        self,
+        local_path: Place | None = None,
+        to_path: Place | None = None,
+        ignore_file: Place | None = None,
+    ) -> int:
+        """Copy the contents of a folder into this storage; gives the number of files.
+
+        Args:
+            local_path: the folder; by default the working directory.
+            to_path: the folder in this storage; by default the base path.
+            ignore_file: a file of patterns, as git's `.gitignore`, of files to leave out.
+
+        Raises:
+            FileNotFoundError: if the folder or the file of patterns is not there.
+            InvalidStorageKey: if `to_path` is outside of the base path.
+        """
+        return copy_folder(working_folder(local_path), self._folder(to_path), ignore_file)
 
     def open(self, key: str) -> BinaryIO:
         """An unbuffered reader of a file."""
@@ -123,8 +159,14 @@ class LocalFileSystem(FileSystem):
         """The storage with its base path as it is now, absolute."""
         return self.model_copy(update={"basepath": self._root()})
 
-    def _resolve_path(self, path: str) -> Path:
-        return Path(self._path(path))
+    def _resolve_path(self, path: Place) -> Path:
+        """Where a file or a folder is; the base path is one of them."""
+        text, root = _text(path), self._root()
+        is_root = os.path.normpath(os.path.join(root, text)) == root
+        return Path(root if is_root else self._path(text))
+
+    def _folder(self, given: Place | None) -> str:
+        return str(self._resolve_path(given or self._root()))
 
     def _root(self) -> str:
         if self.basepath is None:
@@ -142,3 +184,7 @@ class LocalFileSystem(FileSystem):
             return InvalidStorageKey(key, self._root(), "is too long for this file system")
         said = error.strerror or str(error)
         return StorageUnavailable(str(self), f"{operation} {key!r}", said)
+
+
+def _text(path: Place) -> str:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path

@@ -1,0 +1,146 @@
+"""The file systems of fsspec: made when first used, and told to give and take a file as a whole.
+
+Left to themselves some read a large object in ranges, each of which may be of another version of
+it, and some keep listings that go stale.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretBytes, SecretStr
+
+from upshot import _registry
+from upshot.exceptions import MissingExtra
+from upshot.filesystems._spool import fetched
+
+_PART = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is particular to the file systems of some schemes.
+
+    Attributes:
+        extra: what to install for it: an extra of upshot; "" if nothing is needed.
+        package: the package behind it.
+        settings: of its file system, where the user says nothing.
+        get: arguments with which `get_file` gives one version of a file.
+        put: arguments with which `put_file` needs little memory.
+        escaped: characters that its paths cannot have.
+        has_folders: whether folders must be there before files are.
+    """
+
+    extra: str = ""
+    package: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    get: Mapping[str, Any] = field(default_factory=dict)
+    put: Mapping[str, Any] = field(default_factory=dict)
+    escaped: str = ""
+    has_folders: bool = False
+
+
+_UNLISTED = {"use_listings_cache": False}
+_S3 = Kind("s3", "s3fs", _UNLISTED, {"max_concurrency": 1}, {"chunksize": _PART})
+_GCS = Kind("gcs", "gcsfs", _UNLISTED, {"concurrency": 1}, {"chunksize": _PART})
+_AZURE = Kind("azure", "adlfs", _UNLISTED, {}, {"max_concurrency": 1}, escaped="%?#")
+_MEMORY = Kind()
+_OTHER = Kind(has_folders=True)
+_KINDS = {
+    **dict.fromkeys(("s3", "s3a"), _S3),
+    **dict.fromkeys(("gs", "gcs"), _GCS),
+    **dict.fromkeys(("abfs", "abfss", "az"), _AZURE),
+    "memory": _MEMORY,
+}
+
+
+def kind_of(scheme: str) -> Kind:
+    """What is particular to a scheme."""
+    return _KINDS.get(scheme, _OTHER)
+
+
+def make(scheme: str, settings: Mapping[str, Any]) -> Any:
+    """The file system that fsspec has for a scheme.
+
+    Raises:
+        MissingExtra: if the package that it needs is not installed.
+    """
+    kind = kind_of(scheme)
+    options = {**kind.settings, **plain(settings)}
+    try:
+        if kind is _GCS and ("endpoint_url" in options or "STORAGE_EMULATOR_HOST" in os.environ):
+            # the class that fsspec would take asks Google about each bucket first
+            return _registry.import_path("gcsfs.core.GCSFileSystem")(**options)
+        return _registry.import_path("fsspec.filesystem")(scheme, **options)
+    except ImportError as error:
+        raise MissingExtra(f"{scheme}://", kind.extra, kind.package or str(error)) from error
+
+
+def get_file(filesystem: Any, scheme: str, path: str) -> Any:
+    """A reader of one version of a file."""
+    kind = kind_of(scheme)
+    if kind is _MEMORY:
+        # whose readers share one position
+        content = filesystem.cat_file(path)
+        return fetched(lambda name: _write(name, content))
+    if kind is _OTHER:
+        return fetched(lambda name: _copy_out(filesystem, path, name))
+    return fetched(lambda name: filesystem.get_file(path, name, **kind.get))
+
+
+def put_file(filesystem: Any, scheme: str, source: str, path: str) -> None:
+    """Put a local file there."""
+    kind = kind_of(scheme)
+    if kind is _MEMORY:
+        with open(source, "rb") as file:
+            filesystem.pipe_file(path, file.read())
+    else:
+        make_parents(filesystem, scheme, path)
+        filesystem.put_file(source, path, **kind.put)
+
+
+def put_bytes(filesystem: Any, scheme: str, content: bytes, path: str) -> None:
+    """Put a few bytes there, in one request."""
+    make_parents(filesystem, scheme, path)
+    filesystem.pipe_file(path, content)
+
+
+def make_parents(filesystem: Any, scheme: str, path: str) -> None:
+    """Make the folders above a file, where there are such things."""
+    if kind_of(scheme).has_folders:
+        filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+
+
+def _write(name: str, content: bytes) -> None:
+    with open(name, "wb") as file:
+        file.write(content)
+
+
+def _copy_out(filesystem: Any, path: str, name: str) -> None:
+    with filesystem.open(path, "rb") as source, open(name, "wb") as target:
+        shutil.copyfileobj(source, target)
+
+
+_SECRET = re.compile(r"secret|passw|passphrase|token|credential|connection_string|sas|private|key")
+_OPEN = frozenset({"anon", "browser", "cache", "cloud", "google_default"})  # kinds of tokens
+
+
+def sealed(value: Any, name: str = "") -> Any:
+    """Settings whose passwords, keys and tokens, told by their names, are secrets of pydantic."""
+    if isinstance(value, Mapping):
+        return {key: sealed(item, str(key)) for key, item in value.items()}
+    if isinstance(value, str) and value not in _OPEN and _SECRET.search(name.lower()):
+        return SecretStr(value)
+    return value
+
+
+def plain(value: Any) -> Any:
+    """The same with the secrets as what they are."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return value.get_secret_value() if isinstance(value, SecretBytes | SecretStr) else value
