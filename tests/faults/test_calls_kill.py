@@ -137,6 +137,7 @@ every_seventh_from = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.timeout(300)  # some thousand processes
 @pytest.mark.parametrize(("scenario", "calls"), [("sync_calls", 7), ("async_calls", 5)])
 @every_seventh_from
 def test_calls_killed_at_any_line_leave_all_that_was_told_and_nothing_half(
