@@ -33,7 +33,7 @@ SUBMITTED = Submission("submission")
 SUBMITTED.set()
 
 
-class _GivenEnd(NamedTuple):
+class GivenEnd(NamedTuple):
     """The end of a run that is known by its state alone."""
 
     given: State[Any]
@@ -63,7 +63,7 @@ class Elsewhere(Completion):
     def end(self, state: State[Any]) -> None:
         """Say in which state it ended; who says so first is believed."""
         with suppress(InvalidStateError):
-            self.set_result(_GivenEnd(state))
+            self.set_result(GivenEnd(state))
 
     def final_state(self) -> State[Any] | None:
         """The state in which it ended; None if it has not."""

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from upshot._waiting import Completion, blocked_by
+from upshot._waiting import Completion, blocked_by, wait_async
 
 
 class Job:
@@ -63,6 +63,15 @@ class Job:
             return value
         finally:
             del error  # else the traceback would hold a frame that holds the traceback
+
+    async def await_end(self) -> Any:
+        """As `wait`, for callers on a loop of their own."""
+        try:
+            await wait_async([self.done])
+        except BaseException:
+            self.interrupt()
+            raise
+        return self.wait()
 
     def cancel(self) -> None:
         """Have the work cancelled, and wait for its end; if it has not begun, it never will."""

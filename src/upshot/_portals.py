@@ -57,6 +57,10 @@ class Portal:
         self._runs.set_result(None)
         await self._end.wait()
 
+    def is_here(self) -> bool:
+        """Whether this is its thread."""
+        return self.thread.ident == threading.get_ident()
+
     def offer(self, job: Job) -> bool:
         """Have its loop begin a job when it comes to that; False if it has ended."""
 

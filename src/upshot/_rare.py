@@ -15,6 +15,7 @@ class _Options(Protocol):
     isasync: bool
     log_prints: bool | None
     timeout_seconds: float | None
+    cache_result_in_memory: bool
     task_run_name: Any
     retry_jitter_factor: float | None
     retry_condition_fn: Any
@@ -24,6 +25,8 @@ def with_what_is_rare(task: _Options, call: TaskCall, body: TaskBody) -> TaskCal
     """The call, given what the task says of time, prints, names, delays and conditions."""
     call.timeout = task.timeout_seconds
     body.context.log_prints = logs_prints(task.log_prints, body.flow)
+    if not task.cache_result_in_memory:
+        call.few = call.persists
     if task.task_run_name is not None:
         call.run_name = partial(body.run_name, task.task_run_name)
     if task.retry_jitter_factor is not None:

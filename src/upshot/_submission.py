@@ -21,12 +21,14 @@ from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall, run_task
 from upshot._future import UpshotFuture
+from upshot._jobs import Job
 from upshot._mapping import Arguments
+from upshot._own_runner import OwnRunner
 from upshot._waiting import Completion, wait_async
 from upshot.context import FlowRunContext
 from upshot.exceptions import InvalidOption
 from upshot.records import StateType
-from upshot.task_runners import TaskRunner
+from upshot.task_runners import BaseTaskRunner, TaskRunner
 from upshot.task_runners.concurrent import ConcurrentTaskRunner
 
 _log = logging.getLogger("upshot.task_runners")
@@ -45,7 +47,7 @@ class Prepared:
         return run_task(self.call, self.ports)
 
 
-def checked_runner(choice: Any) -> TaskRunner:
+def checked_runner(choice: Any) -> BaseTaskRunner:
     """A task runner, from one, a class of one, or None for the default.
 
     Raises:
@@ -53,25 +55,25 @@ def checked_runner(choice: Any) -> TaskRunner:
     """
     if choice is None:
         return ConcurrentTaskRunner()
-    if isinstance(choice, type) and issubclass(choice, TaskRunner):
+    if isinstance(choice, type) and issubclass(choice, BaseTaskRunner):
         return choice()
-    if isinstance(choice, TaskRunner):
+    if isinstance(choice, BaseTaskRunner):
         return choice
     problem = f"must be a TaskRunner, or a class of one; got {choice!r}"
     raise InvalidOption("task_runner", problem)
 
 
-def duplicate_of(runner: TaskRunner) -> TaskRunner:
+def duplicate_of(runner: BaseTaskRunner) -> TaskRunner | OwnRunner:
     """A runner of its own for a flow run; one that cannot be duplicated serves all of them."""
-    twin: Any = runner.duplicate()
+    twin: BaseTaskRunner = runner.duplicate()
     if twin is not NotImplemented:
-        return twin  # type: ignore[no-any-return]
+        return OwnRunner.around(twin)
     _log.warning(
         "Task runner %r does not implement the `duplicate` method and will fail if used for"
         " concurrent execution of the same flow.",
         type(runner).__name__,
     )
-    return runner
+    return OwnRunner.around(runner)
 
 
 _outside_of_flows: TaskRunner = ConcurrentTaskRunner()
@@ -87,15 +89,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_over)
 
 
-def runner_of(flow: FlowRunContext | None) -> TaskRunner:
+def runner_of(flow: FlowRunContext | None) -> TaskRunner | OwnRunner:
     """The runner of a flow run, made when it is first needed; outside of flows, the process's."""
     if flow is None:
         return _outside_of_flows
     if flow.runner is None:
         # in a worker process, where the flow itself is not, its own threads
-        chosen: TaskRunner | None = getattr(flow.flow, "task_runner", None)
+        chosen: BaseTaskRunner | None = getattr(flow.flow, "task_runner", None)
         flow.runner = ConcurrentTaskRunner() if chosen is None else duplicate_of(chosen)
-    found: TaskRunner = flow.runner
+    found: TaskRunner | OwnRunner = flow.runner
     return found
 
 
@@ -111,15 +113,21 @@ def submit(run: Prepared, *, isasync: bool, return_state: bool = False) -> Any:
     awaitable = isasync and not call_must_block()
     if awaitable:
         return _asubmit(run, runner, return_state)
-    if runner.sequential:
+    if isinstance(runner, OwnRunner):
+        future, submission = _hand_over(run, runner, asynchronous=False)
+        submission.wait()
+    elif runner.sequential:
         future = _run_now(run, runner, isasync)
     else:
         future = _start(run, runner, asynchronous=False)
     return future.wait() if return_state else future
 
 
-async def _asubmit(run: Prepared, runner: TaskRunner, return_state: bool) -> Any:
-    if runner.sequential:
+async def _asubmit(run: Prepared, runner: TaskRunner | OwnRunner, return_state: bool) -> Any:
+    if isinstance(runner, OwnRunner):
+        future, submission = _hand_over(run, runner, asynchronous=True)
+        await submission.await_end()
+    elif runner.sequential:
         end = await async_driver.drive(run.steps())
         future = _ended(run, runner, end, asynchronous=True)
     else:
@@ -146,6 +154,25 @@ def _ended(
 
 
 def _start(run: Prepared, runner: TaskRunner, *, asynchronous: bool) -> UpshotFuture[Any]:
+    host, completion = _begun(run, asynchronous=asynchronous)
+    coordinator().submit(
+        run.steps(), runner=runner, host=host, context=copy_context(), completion=completion
+    )
+    return UpshotFuture.of(run.call.run, completion, runner, asynchronous=asynchronous)
+
+
+def _hand_over(
+    run: Prepared, runner: OwnRunner, *, asynchronous: bool
+) -> tuple[UpshotFuture[Any], Job]:
+    """Give a run to a runner of the user's; its future, and the runner's `submit`, going on."""
+    host, completion = _begun(run, asynchronous=asynchronous)
+    record = run.call.run
+    submission = runner.submit(record.id, run.steps(), host=host, completion=completion)
+    return UpshotFuture.of(record, completion, runner.given, asynchronous=asynchronous), submission
+
+
+def _begun(run: Prepared, *, asynchronous: bool) -> tuple[Any, Completion]:
+    """How async functions of a run are started, and what its end is told to."""
     flow, call = run.flow, run.call
     if call.place is None or call.place.run is None:  # else it has ended before
         call.run.enter(StateType.PENDING, "Pending", run.ports.now())
@@ -158,10 +185,7 @@ def _start(run: Prepared, runner: TaskRunner, *, asynchronous: bool) -> UpshotFu
     if flow is not None:
         flow.submitted.add(completion)
         completion.add_done_callback(flow.submitted.discard)
-    coordinator().submit(
-        run.steps(), runner=runner, host=host, context=copy_context(), completion=completion
-    )
-    return UpshotFuture.of(call.run, completion, runner, asynchronous=asynchronous)
+    return host, completion
 
 
 def submit_all(

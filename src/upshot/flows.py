@@ -27,7 +27,7 @@ from upshot.exceptions import InvalidOptionValue, ParameterBindError
 from upshot.results import ResultFactory, infer_factory
 from upshot.runstore import open_store
 from upshot.settings import Settings, get_current_settings
-from upshot.task_runners import TaskRunner
+from upshot.task_runners import BaseTaskRunner, TaskRunner
 from upshot.utilities.hashing import known_file_hash
 
 P = ParamSpec("P")
@@ -66,7 +66,7 @@ class Flow(Decorated[P, R_co]):
             self.version = _version_of_source(fn)
         self.flow_key = _options.key_of(fn)
         self.flow_run_name = checked_run_name("flow_run_name", given("flow_run_name"))
-        self.task_runner: TaskRunner = checked_runner(given("task_runner"))
+        self.task_runner: BaseTaskRunner = checked_runner(given("task_runner"))
         self._runner_may_be_shared = type(self.task_runner).duplicate is not TaskRunner.duplicate
         self.should_validate_parameters = _options.checked_switch(
             "validate_parameters", options.get("validate_parameters", True)
@@ -227,7 +227,7 @@ def flow(__fn: Any = None, **options: Any) -> Any:
             inside that name no other; by default the folder `UPSHOT_LOCAL_STORAGE_PATH`.
         result_serializer: how, likewise; by default `UPSHOT_RESULTS_DEFAULT_SERIALIZER`.
         cache_result_in_memory: also keep the value in memory with the state.
-        task_runner: a `TaskRunner` or a class of one; by default threads, and the flow's loop.
+        task_runner: a task runner or a class of one; by default threads, and the flow's loop.
         validate_parameters: check and coerce the parameters by the function's annotations.
         log_prints: log what the function prints.
         on_running: called as `hook(flow=…, flow_run=…, state=…)`, sync or async, in the order of

@@ -1,6 +1,6 @@
 """Two hundred tasks of 10 MB each, in a process that prints how far its memory rose, in megabytes.
 
-python calls_memory.py <sync|async|submit|asubmit|map|process> <results|failures>
+python calls_memory.py <sync|async|submit|asubmit|map|process|default> <results|failures>
 """
 
 from __future__ import annotations
@@ -116,6 +116,17 @@ def run_in_processes(called: Any, acalled: Any, count: int) -> Any:
     return run_submitted(called, acalled, count, ProcessPoolTaskRunner(max_workers=2))
 
 
+def run_submitted_by_default(called: Any, acalled: Any, count: int) -> Any:
+    @flow
+    def around() -> int:
+        futures = [called.submit(number) for number in range(count)]
+        for future in futures:
+            future.wait()
+        return len(futures)
+
+    return around()
+
+
 def run_submitted_async(called: Any, acalled: Any, count: int) -> Any:
     @flow
     async def around() -> int:
@@ -144,6 +155,7 @@ MODES = {
     "asubmit": run_submitted_async,
     "map": run_mapped,
     "process": run_in_processes,
+    "default": run_submitted_by_default,
 }
 
 

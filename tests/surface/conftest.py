@@ -12,3 +12,9 @@ def never_the_users_home() -> Iterator[None]:
     """A home for what a test leaves to the settings, in processes that outlive it too."""
     with isolated():
         yield
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """On which loop tests that are async functions run, if they are marked `anyio`."""
+    return "asyncio"

@@ -20,13 +20,13 @@ PATIENCE = 20
 
 
 @pytest.fixture
-def pool_of() -> Iterator[Callable[[int], ThreadPool]]:
+def pool_of() -> Iterator[Callable[..., ThreadPool]]:
     """Makes pools, of which no thread is left afterwards."""
     before = set(threading.enumerate())
     pools: list[ThreadPool] = []
 
-    def make(slots: int) -> ThreadPool:
-        pools.append(ThreadPool(slots))
+    def make(slots: int, few: int | None = None) -> ThreadPool:
+        pools.append(ThreadPool(slots, few))
         return pools[-1]
 
     yield make
@@ -42,7 +42,7 @@ def assert_no_worker_but(before: set[threading.Thread]) -> None:
             assert not thread.is_alive()
 
 
-def done_by(pool: ThreadPool, call: Callable[[], Any]) -> Completion:
+def done_by(pool: ThreadPool, call: Callable[[], Any], *, few: bool = False) -> Completion:
     """Told what the call gives, or raises."""
     completion = Completion("call")
 
@@ -52,7 +52,7 @@ def done_by(pool: ThreadPool, call: Callable[[], Any]) -> Completion:
         except BaseException as error:
             completion.set_exception(error)
 
-    pool.submit(tell)
+    pool.submit(tell, few=few)
     return completion
 
 
@@ -91,6 +91,49 @@ def test_calls_begin_in_the_order_in_which_they_came(pool_of: Any) -> None:
     for completion in [done_by(pool, lambda n=n: seen.append(n)) for n in range(100)]:
         completion.result(PATIENCE)
     assert seen == list(range(100))
+
+
+def test_few_of_some_calls_go_on_and_all_slots_are_for_others(pool_of: Any) -> None:
+    pool, lock, active, most = pool_of(5, few=2), threading.Lock(), 0, 0
+    met = threading.Barrier(4, timeout=PATIENCE)  # three others, and one of the few
+
+    def call(first: bool) -> None:
+        nonlocal active, most
+        with lock:
+            active += 1
+            most = max(most, active)
+        if first:
+            met.wait()
+        with lock:
+            active -= 1
+
+    calls = [done_by(pool, lambda n=n: call(n == 0), few=True) for n in range(200)]
+    calls += [done_by(pool, met.wait) for _ in range(3)]
+    for completion in calls:
+        completion.result(PATIENCE)
+    assert 1 <= most <= 2
+
+
+def test_the_few_begin_in_the_order_of_all(pool_of: Any) -> None:
+    pool, seen = pool_of(1, few=1), []
+    calls = [done_by(pool, lambda n=n: seen.append(n), few=n % 3 == 0) for n in range(100)]
+    for completion in calls:
+        completion.result(PATIENCE)
+    assert seen == list(range(100))
+
+
+def test_one_of_the_few_lends_its_place_while_it_waits(pool_of: Any) -> None:
+    pool = pool_of(4, few=1)
+
+    def nested(depth: int) -> int:
+        if depth == 0:
+            return 0
+        deeper = done_by(pool, lambda: nested(depth - 1), few=True)
+        wait_blocking([deeper])
+        return 1 + int(deeper.result())
+
+    assert done_by(pool, lambda: nested(20), few=True).result(PATIENCE) == 20
+    assert pool._busy_few == 0 or done_by(pool, lambda: 1, few=True).result(PATIENCE) == 1
 
 
 def test_a_slot_is_lent_while_its_call_waits_however_deep(pool_of: Any) -> None:

@@ -64,6 +64,7 @@ class Call:
         resolve: puts the values of futures and states among the arguments in their places.
         on_value: told of the end once more when it has the value that the caller takes.
         hooks: what is called when the run enters a state; `on_running` ones once, not for retries.
+        few: whether not many such functions are to be called at a time.
     """
 
     run: Run
@@ -87,6 +88,7 @@ class Call:
     resolve: Callable[[], object] = lambda: None
     on_value: Callable[[Ended], object] | None = None
     hooks: Hooks | None = None
+    few: bool = False
 
 
 def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
@@ -136,7 +138,7 @@ def _invoke(call: Call) -> Steps[Outcome]:
     outcome: Outcome
     if call.children is None:
         outcome = yield Invoke(
-            call.function, call.keep, call.awaits, call.persists, timeout=call.timeout
+            call.function, call.keep, call.awaits, call.persists, None, call.timeout, call.few
         )
         return outcome
     outcome = yield Invoke(call.function, _as_it_is, call.awaits, False, call.host, call.timeout)

@@ -191,7 +191,7 @@ class Coordinator:
         run = self._runs.get(completion)
         if run is not None and run.rests:
             self._go_on(run, run.left, run.steps.throw, given_up())
-        elif run is not None and completion.interrupt is not None:
+        elif completion.interrupt is not None:
             completion.interrupt()
 
     def _abandon(self) -> None:

@@ -54,6 +54,8 @@ class Invoke:
     host: Callable[[Host], object] | None = None
     # seconds that `call` may take; if it takes longer, the outcome's error is a `TimedOut`
     timeout: float | None = None
+    # the value is too large to be kept in memory, so not many are to be made at a time
+    few: bool = False
 
 
 @dataclass(slots=True)

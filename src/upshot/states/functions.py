@@ -105,9 +105,14 @@ def exception_to_crashed_state(error: BaseException, result_factory: Any = None)
         error: what ended it.
         result_factory: makes a result of it, with a `ResultFactory`; without, it is the data.
     """
+    return crashed_by(error, _kept(error, result_factory))
+
+
+def crashed_by(error: BaseException, data: Any) -> State[Any]:
+    """The state of a run that `error` ended from outside; waits for nothing."""
     name = type(error).__name__
     why = _INTERRUPTS.get(name, f"was interrupted by an unexpected exception: {name}: {error}")
-    return Crashed(data=_kept(error, result_factory), message=f"Execution {why}.")
+    return Crashed(data=data, message=f"Execution {why}.")
 
 
 def _kept(error: BaseException, result_factory: Any) -> Any:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from upshot import _registry
+from upshot.task_runners.abstract import BaseTaskRunner, TaskConcurrencyType
 from upshot.task_runners.base import TaskRunner
 
 if TYPE_CHECKING:
@@ -17,9 +18,11 @@ _NAMES = {
 }
 
 __all__ = [
+    "BaseTaskRunner",
     "ConcurrentTaskRunner",
     "ProcessPoolTaskRunner",
     "SequentialTaskRunner",
+    "TaskConcurrencyType",
     "TaskRunner",
 ]
 

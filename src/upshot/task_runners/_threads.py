@@ -7,15 +7,30 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from weakref import WeakSet
 
 from upshot._slots import lendable
 
 IDLE_SECONDS = 5.0
 
-Call = Callable[[], object]
+
+class Call(NamedTuple):
+    """A call to be made.
+
+    Attributes:
+        make: makes it; must not raise.
+        few: whether no more than a few like it are to go on at a time.
+        number: they are made in this order, but for these.
+    """
+
+    make: Callable[[], object]
+    few: bool
+    number: int
+
+
 # where a thread that has nothing to do gets its next call; None is the end
 Seat: TypeAlias = "SimpleQueue[Call | None]"
 
@@ -29,34 +44,44 @@ class ThreadPool:
 
     Args:
         slots: how many calls go on at a time, not counting those that wait.
+        few: how many of those that are said to be few; by default as many as of all.
     """
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, few: int | None = None) -> None:
         self._slots = slots
+        self._most_few = slots if few is None else few
         self._start_over()
         _pools.add(self)
 
     def _start_over(self) -> None:
-        self._busy = 0
+        self._busy = self._busy_few = 0
         self._closed = False
         self._idle: list[Seat] = []
         self._queue: deque[Call] = deque()
+        self._few: deque[Call] = deque()
+        self._count = count()
         self._lock = threading.Lock()
 
-    def submit(self, call: Call) -> None:
-        """Have `call` made as soon as a slot is free; it must not raise.
+    def submit(self, make: Callable[[], object], *, few: bool = False) -> None:
+        """Have a call made as soon as a slot is free; it must not raise.
+
+        Args:
+            make: makes the call.
+            few: whether it is one of those of which only a few go on at a time.
 
         Raises:
             RuntimeError: if there is no thread that could make it, and none can be started.
         """
         with self._lock:
-            self._queue.append(call)
+            call = Call(make, few, next(self._count))
+            queue = self._few if few else self._queue
+            queue.append(call)
             try:
                 self._fill_slots()
             except RuntimeError:
                 if self._busy:
                     return  # who is at work comes to it
-                self._queue.remove(call)
+                queue.remove(call)
                 raise
 
     def close(self) -> None:
@@ -69,10 +94,22 @@ class ThreadPool:
     def _fill_slots(self) -> None:
         # a call is handed to a certain thread: were threads only woken to look for one, two
         # calls could wake the same
-        while self._queue and self._busy < self._slots:
+        while self._busy < self._slots and (queue := self._waiting()):
             seat = self._idle.pop() if self._idle else self._new_seat()
-            seat.put(self._queue.popleft())
+            seat.put(self._taken(queue))
             self._busy += 1
+
+    def _waiting(self) -> deque[Call] | None:
+        """Where the next call is that may be made now."""
+        if not self._few or self._busy_few >= self._most_few:
+            return self._queue or None
+        if self._queue and self._queue[0].number < self._few[0].number:
+            return self._queue
+        return self._few
+
+    def _taken(self, queue: deque[Call]) -> Call:
+        self._busy_few += queue is self._few
+        return queue.popleft()
 
     def _new_seat(self) -> Seat:
         seat: Seat = SimpleQueue()
@@ -81,23 +118,27 @@ class ThreadPool:
 
     def _work(self, seat: Seat) -> None:
         """What a thread does. It is counted as busy when it starts."""
+        few = False
         try:
-            with lendable(self._lent):
+            with lendable(lambda: self._lent(few)):
                 call = seat.get()
                 while call is not None:
-                    call()
+                    few = call.few
+                    call.make()
                     call = None  # nothing of it is kept while the next one is waited for
-                    call = self._next(seat)
+                    call = self._next(seat, few)
         except BaseException:
             with self._lock:
                 self._busy -= 1
+                self._busy_few -= few
                 self._fill_slots()
             raise
 
-    def _next(self, seat: Seat) -> Call | None:
+    def _next(self, seat: Seat, few: bool) -> Call | None:
         with self._lock:
-            if self._queue and self._busy <= self._slots:
-                return self._queue.popleft()
+            self._busy_few -= few
+            if self._busy <= self._slots and (queue := self._waiting()):
+                return self._taken(queue)
             self._busy -= 1
             if self._closed:
                 return None
@@ -112,15 +153,17 @@ class ThreadPool:
             return seat.get()
 
     @contextmanager
-    def _lent(self) -> Iterator[None]:
+    def _lent(self, few: bool) -> Iterator[None]:
         with self._lock:
             self._busy -= 1
+            self._busy_few -= few
             self._fill_slots()
         try:
             yield
         finally:
             with self._lock:
                 self._busy += 1
+                self._busy_few += few
 
 
 _pools: WeakSet[ThreadPool] = WeakSet()

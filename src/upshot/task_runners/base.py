@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from contextvars import Context
 from functools import partial
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 import anyio
 
@@ -14,22 +16,34 @@ from upshot._engine.effects import Host, Invoke, Outcome, kept
 from upshot._engine.failures import clear_frames
 from upshot._in_time import await_in_time, await_while_wanted
 from upshot._waiting import bind_here
+from upshot.states import State
+from upshot.task_runners._by_hand import ByHand
 from upshot.task_runners._gate import Gate, gate
+from upshot.task_runners.abstract import BaseTaskRunner, StateCall, TaskConcurrencyType
 
 Done = Callable[[Outcome], object]
 
 
-class TaskRunner(ABC):
+class TaskRunner(BaseTaskRunner):
     """Calls the functions of submitted tasks, and keeps their values where they were called.
 
     It knows functions, not runs: when they run, wait and are retried is decided elsewhere. One
     runner serves one flow run at a time: a flow makes a `duplicate` of its own for each run.
+
+    A program may also give it runs by hand, with `start`, `submit` and `wait`.
     """
 
     # runs are driven to their end where they are submitted, one after the other
     sequential: ClassVar[bool] = False
     # `close` may take a while, which no loop can wait for
     closing_blocks: ClassVar[bool] = False
+
+    _by_hand: ByHand | None = None
+
+    @property
+    def concurrency_type(self) -> TaskConcurrencyType:
+        """How the runs go on that it was given."""
+        return TaskConcurrencyType.CONCURRENT
 
     def duplicate(self) -> Self:
         """Another runner with the same options, equal to this one."""
@@ -88,8 +102,47 @@ class TaskRunner(ABC):
         else:
             done(kept(effect.keep, value))
 
-    def close(self) -> None:  # noqa: B027 (most have nothing to let go of)
+    def close(self) -> None:
         """Let go of threads and processes; what is being called goes on to its end."""
+
+    async def submit(self, key: UUID, call: StateCall) -> None:
+        """Have a run go on that a program gives by hand; see it to its end if it is sequential.
+
+        Raises:
+            RuntimeError: outside of `start`.
+        """
+        await self._given_by_hand().submit(key, call)
+
+    async def wait(self, key: UUID, timeout: float | None = None) -> State[Any] | None:
+        """The state in which such a run has ended; None if it has not within so many seconds.
+
+        Raises:
+            KeyError: if there is no such run.
+            RuntimeError: outside of `start`.
+        """
+        return await self._given_by_hand().wait(key, timeout)
+
+    def _given_by_hand(self) -> ByHand:
+        if self._by_hand is None:
+            name = type(self).__name__
+            raise RuntimeError(
+                f"this {name} is not started; use it inside of `async with runner.start()`"
+            )
+        return self._by_hand
+
+    async def _start(self, exit_stack: AsyncExitStack) -> None:
+        exit_stack.callback(setattr, self, "_by_hand", None)
+        state_of = await self._states_by_hand(exit_stack)
+        group = None
+        if self.concurrency_type is not TaskConcurrencyType.SEQUENTIAL:
+            group = await exit_stack.enter_async_context(anyio.create_task_group())
+        self._by_hand = ByHand(group, state_of)
+
+    async def _states_by_hand(
+        self, exit_stack: AsyncExitStack
+    ) -> Callable[[StateCall], Awaitable[State[Any]]]:
+        """What sees a run to its end that was given by hand."""
+        return _state
 
     def __reduce__(self) -> Any:
         # threads and processes stay where they are
@@ -110,6 +163,10 @@ def _called(effect: Invoke) -> Awaitable[Any]:
     if effect.timeout is None:
         return await_while_wanted(effect.call)
     return await_while_wanted(partial(await_in_time, effect.call, effect.timeout))
+
+
+async def _state(call: StateCall) -> State[Any]:
+    return await call()
 
 
 def _made(kind: type[TaskRunner], options: dict[str, Any]) -> TaskRunner:

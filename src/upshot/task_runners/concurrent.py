@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -16,20 +17,23 @@ from upshot.task_runners._threads import ThreadPool
 from upshot.task_runners.base import Done, TaskRunner
 
 DEFAULT_WORKERS = 32
+# of functions whose values are too large to be kept: each thread holds one, and memory of its own
+FEW_WORKERS = min(8, (os.cpu_count() or 1) + 4)
 
 
 class ConcurrentTaskRunner(TaskRunner):
     """Calls sync functions in threads.
 
     Args:
-        max_workers: how many at a time; a function that waits for another run is not counted.
+        max_workers: how many at a time; a function that waits for another run is not counted. Of
+            tasks with `cache_result_in_memory=False`, `FEW_WORKERS` at the most.
     """
 
     def __init__(self, max_workers: int = DEFAULT_WORKERS) -> None:
         if type(max_workers) is not int or max_workers < 1:
             raise InvalidOption("max_workers", f"must be an int of 1 or more; got {max_workers!r}")
         self.max_workers = max_workers
-        self._pool = ThreadPool(max_workers)
+        self._pool = ThreadPool(max_workers, FEW_WORKERS)
 
     def options(self) -> dict[str, Any]:
         """What it was made with."""
@@ -37,7 +41,7 @@ class ConcurrentTaskRunner(TaskRunner):
 
     def call(self, effect: Invoke, context: Context, done: Done) -> None:
         """Call a function in a thread."""
-        self._pool.submit(partial(_call, effect, context, done))
+        self._pool.submit(partial(_call, effect, context, done), few=effect.few)
 
     def keep(self, effect: Invoke, value: Any, context: Context, done: Done) -> None:
         """Keep a value in a thread."""

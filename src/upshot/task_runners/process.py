@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 import pickle
 import threading
-from contextvars import Context
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, ClassVar
 
+import anyio
 import cloudpickle
 
+from upshot._bridge import in_thread
 from upshot._engine.effects import Invoke, Outcome, kept
 from upshot._engine.failures import text_of
+from upshot._loops import thread_safe
 from upshot._waiting import given_up, interruptible, is_given_up_here
 from upshot.exceptions import InvalidOption, RunStoreError, UnserializableValue, WorkerDied
 from upshot.settings import Settings, get_current_settings
+from upshot.states import State
 from upshot.task_runners._threads import ThreadPool
 from upshot.task_runners._worker import Worker
+from upshot.task_runners.abstract import StateCall, TaskConcurrencyType
 from upshot.task_runners.base import Done, TaskRunner
 
 
@@ -48,6 +55,11 @@ class ProcessPoolTaskRunner(TaskRunner):
         self._closed = False
         self._settings: tuple[Settings, bytes] | None = None
 
+    @property
+    def concurrency_type(self) -> TaskConcurrencyType:
+        """At the same time."""
+        return TaskConcurrencyType.PARALLEL
+
     def options(self) -> dict[str, Any]:
         """What it was made with."""
         return {"max_workers": self.max_workers}
@@ -73,6 +85,13 @@ class ProcessPoolTaskRunner(TaskRunner):
             worker.kill()
         for worker in (*idle, *busy):
             worker.wait()
+
+    async def _states_by_hand(
+        self, exit_stack: AsyncExitStack
+    ) -> Callable[[StateCall], Awaitable[State[Any]]]:
+        twin = self.duplicate()  # its processes end with the block, and there may be another
+        exit_stack.push_async_callback(in_thread, twin.close)
+        return partial(_state_in_worker, twin)
 
     def _feed(self, effect: Invoke, context: Context, done: Done) -> None:
         try:
@@ -140,6 +159,38 @@ class ProcessPoolTaskRunner(TaskRunner):
                 self._idle.append(worker)
                 return
         worker.let_go()
+
+
+async def _state_in_worker(runner: ProcessPoolTaskRunner, call: StateCall) -> State[Any]:
+    if getattr(call, "goes_on_here", False):
+        return await call()  # of a flow: only its function goes to a worker
+    outcomes: list[Outcome] = []
+    done = anyio.Event()
+    tell = thread_safe(done.set)
+
+    def told(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        tell()
+
+    effect = Invoke(partial(_awaited, call), _as_it_is, awaits=False, keep_blocks=True)
+    runner.call(effect, copy_context(), told)
+    await done.wait()
+    (outcome,) = outcomes
+    if outcome.error is not None:
+        raise outcome.error
+    state: State[Any] = outcome.kept
+    return state
+
+
+def _awaited(call: StateCall) -> State[Any]:
+    async def main() -> State[Any]:
+        return await call()
+
+    return anyio.run(main)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _processors() -> int:

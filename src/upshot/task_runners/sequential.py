@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from upshot._engine.effects import Invoke, kept
 from upshot._engine.sync_driver import invoke
+from upshot.task_runners.abstract import TaskConcurrencyType
 from upshot.task_runners.base import Done, TaskRunner
 
 
@@ -17,6 +18,11 @@ class SequentialTaskRunner(TaskRunner):
     """
 
     sequential: ClassVar[bool] = True
+
+    @property
+    def concurrency_type(self) -> TaskConcurrencyType:
+        """One after the other."""
+        return TaskConcurrencyType.SEQUENTIAL
 
     def options(self) -> dict[str, Any]:
         """Nothing: it has none."""

@@ -12,13 +12,15 @@ from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from upshot._engine.effects import Invoke, Outcome
 from upshot.flows import Flow
 from upshot.settings import get_current_settings, temporary_settings
-from upshot.task_runners import TaskRunner
+from upshot.states import Completed, State
+from upshot.task_runners import TaskConcurrencyType, TaskRunner
 from upshot.tasks import task
 from upshot.testing.isolation import isolated
 
@@ -35,6 +37,10 @@ def _text(value: Any) -> str:
 
 def _fail(error: BaseException, *ignored: Any) -> None:
     raise error
+
+
+async def _completed(value: Any) -> State[Any]:
+    return Completed(data=value)
 
 
 def _wait() -> None:
@@ -142,6 +148,25 @@ class TaskRunnerContract:
     def test_it_may_be_closed_twice_and_without_having_been_used(self, runner: TaskRunner) -> None:
         runner.close()
         runner.close()
+
+    def test_it_says_how_concurrent_it_is(self, runner: TaskRunner) -> None:
+        assert isinstance(runner.concurrency_type, TaskConcurrencyType)
+        one_by_one = runner.concurrency_type is TaskConcurrencyType.SEQUENTIAL
+        assert runner.sequential is one_by_one
+
+    def test_runs_are_given_to_it_by_hand_while_it_is_started(self, runner: TaskRunner) -> None:
+        async def use() -> list[Any]:
+            keys = [uuid4() for _ in range(3)]
+            async with runner.start() as started:
+                with pytest.raises(RuntimeError, match="already started"):
+                    await runner.start().__aenter__()
+                for number, key in enumerate(keys):
+                    await started.submit(key, partial(_completed, number))
+                states = [await started.wait(key, PATIENCE) for key in keys]
+            return [state and await state.aresult() for state in states]
+
+        assert asyncio.run(use()) == [0, 1, 2]
+        assert asyncio.run(use()) == [0, 1, 2]
 
     def test_a_flow_runs_its_submitted_tasks_with_it(self, runner: TaskRunner) -> None:
         double = task(_double)
