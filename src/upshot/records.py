@@ -17,6 +17,7 @@ from upshot import _registry
 from upshot._html import facts
 from upshot._ids import made_at, moment, new_id
 from upshot._steps import FINAL, StateType, Step
+from upshot.events import listeners, tell_state
 
 _FLOWS = uuid5(NAMESPACE_URL, "upshot:flow")
 
@@ -129,6 +130,8 @@ class Run:
             self.end_time = self.result = self.failure = None
         # last, for a store may write the run at any moment, and what goes with a state precedes it
         self.history.append(Step(type, name, at, message, scheduled))
+        if listeners:
+            tell_state(self)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

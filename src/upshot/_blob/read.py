@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from upshot import _registry
+from upshot import _registry, events
 from upshot._blob import format
 from upshot._blob.format import Damaged
 from upshot._blob.source import Source, data_reader
@@ -56,19 +57,23 @@ def read_blob(
         InvalidStorageKey: if the key is none.
         StorageUnavailable: if the storage refuses.
     """
+    began = time.perf_counter() if events.listeners else None
     with Source(storage, key) as source:
         try:
             quote, tail = _ending(source)
             _verify(source, quote, tail["digest"])
             if digest not in (None, tail["digest"]) or size not in (None, source.size):
                 raise BlobReplaced(key, str(storage))
-            return _value(source, quote)
+            value = _value(source, quote)
         except (StorageError, BlobReplaced):
             raise
         except Damaged as error:
             raise UnreadableResult(key, str(storage), str(error)) from error
         except Exception as error:
             raise UnreadableResult(key, str(storage), format.said(error)) from error
+    if began is not None:
+        events.tell(events.BlobRead(size=source.size, seconds=time.perf_counter() - began))
+    return value
 
 
 def describe_blob(storage: FileSystem, key: str) -> BlobDescription:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 import orjson
 
+from upshot import events
 from upshot._blob import format
 from upshot._version import __version__
 from upshot.exceptions import StorageError, StorageUnavailable, UnserializableValue, UpshotError
@@ -37,9 +39,14 @@ def write_blob(
         InvalidStorageKey: if the key is none.
         StorageUnavailable: if the storage refuses.
     """
+    began = time.perf_counter() if events.listeners else None
     with _Blob(storage, key) as blob:
         _dump(serializer, value, blob.add)
-        return blob.finish(created)
+        written = blob.finish(created)
+    if began is not None:
+        seconds = time.perf_counter() - began
+        events.tell(events.BlobWritten(size=written.size, seconds=seconds))
+    return written
 
 
 def _dump(serializer: Serializer, value: Any, add: Callable[[bytes], None]) -> None:

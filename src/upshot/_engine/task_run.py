@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from upshot import caching
+from upshot import caching, events
 from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, settle
 from upshot._engine.effects import Invoke, Io, Outcome, Steps
 from upshot._engine.endings import Conclusion, Ended
@@ -84,6 +84,7 @@ def _look_up(key: str, call: TaskCall, ports: Ports) -> Steps[Ended | None]:
     """The run's end, if the cache has its result: the entry is fresh and the blob is whole."""
     entry: CacheEntry | None = yield Io(partial(ports.store.cached, key))
     if entry is None or not entry.is_fresh(ports.now()):
+        _missed(call.run, "absent" if entry is None else "expired")
         return None
     try:
         document = caching.document_of(entry)
@@ -93,14 +94,22 @@ def _look_up(key: str, call: TaskCall, ports: Ports) -> Steps[Ended | None]:
     except MissingResult as problem:
         _log.warning("the cache has no result for %r, so it runs: %s", call.run.name, problem)
         yield Io(partial(ports.store.strike, entry))
+        _missed(call.run, "unreadable")
         return None
     except StorageError as error:  # it refuses: nobody knows whether the result is there
         return (yield from settle(call, concluded_by(error, call.run), ports))
+    if events.listeners:
+        events.tell(events.CacheHit(run=events.facts_of(call.run)))
     call.persists = False  # nothing was written, so nothing has to be committed at once
     hit = Conclusion(StateType.COMPLETED, "Cached", None, document)
     end = yield from settle(call, hit, ports)
     end.cache_expiration = entry.expires
     return end
+
+
+def _missed(run: TaskRun, why: str) -> None:
+    if events.listeners:
+        events.tell(events.CacheMiss(run=events.facts_of(run), why=why))
 
 
 def _entry(call: TaskCall, conclusion: Conclusion, ports: Ports) -> CacheEntry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 from uuid import UUID
 
+from upshot import events
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore import _listing_sqlite, _process, _query_sqlite, _rows
 from upshot.runstore import _sql_sqlite as sql
@@ -66,14 +68,19 @@ class SQLiteRunStore(RunStore):
 
     def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
         """Write what is queued, a run and its cache entry on this thread."""
+        began = time.perf_counter() if events.listeners else None
         with self._writing.lock:
-            self._write(run, cache)
+            rows = self._write(run, cache)
+        if began is not None:
+            _tell(rows, began)
 
     def flush(self) -> None:
         """Write what is queued on this thread."""
+        began = time.perf_counter() if events.listeners else None
         with self._writing.lock:
-            if len(self._writer):
-                self._write()
+            rows = self._write() if len(self._writer) else 0
+        if began is not None and rows:
+            _tell(rows, began)
 
     def cached(self, key: str) -> CacheEntry | None:
         """The newest entry under a key."""
@@ -197,8 +204,8 @@ class SQLiteRunStore(RunStore):
     def _open_to_read(self) -> Connection:
         return Connection(self.path, self.durability, self.schema, reading=True)
 
-    def _write(self, run: Run | None = None, cache: CacheEntry | None = None) -> None:
-        """Write all that is queued, and these; the caller holds the lock."""
+    def _write(self, run: Run | None = None, cache: CacheEntry | None = None) -> int:
+        """Write all that is queued, and these; give their number. The caller holds the lock."""
         taken: dict[int, Run] = {}
         try:
             self._writer.take(taken)
@@ -216,6 +223,7 @@ class SQLiteRunStore(RunStore):
         for one, number in numbered:
             one.row = number
         self._writer.error = None
+        return len(runs) + (cache is not None)
 
     def _execute(self, statement: str, row: Row) -> None:
         with self._writing.lock:
@@ -247,6 +255,10 @@ class SQLiteRunStore(RunStore):
 
         self.flush()
         return self._read(read)
+
+
+def _tell(rows: int, began: float) -> None:
+    events.tell(events.Committed(rows=rows, seconds=time.perf_counter() - began))
 
 
 def _one(cursor: sqlite3.Cursor, statement: str, key: Row) -> Row | None:
