@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import marshal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import xxhash
@@ -27,21 +27,25 @@ class Unhashable(Exception):
     """A value can be neither gone through nor pickled."""
 
 
-def digest(value: Any) -> bytes:
+def digest(value: Any, parts_of: Callable[[Any], list[Any] | None] = lambda _: None) -> bytes:
     """16 bytes that depend on the type and the contents of a value, and on nothing else.
 
     Dicts and sets are equal in any order.
 
+    Args:
+        parts_of: asked what makes an object inside of it what it is; None where the contents do.
+
     Raises:
         Unhashable: if something in it cannot be pickled.
     """
-    return _Digesting().of(value, 0)
+    return _Digesting(parts_of).of(value, 0)
 
 
 class _Digesting:
     """One value being gone through; what stands in several places is gone through once."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts_of: Callable[[Any], list[Any] | None]) -> None:
+        self._parts_of = parts_of
         self._known: dict[int, bytes] = {}
         self._alive: list[Any] = []  # an id is its object's while that lives
 
@@ -65,6 +69,9 @@ class _Digesting:
             return self._mapping(value, "dict", depth + 1)
         if kind is set or kind is frozenset:
             return _hashed(kind.__name__.encode(), *sorted(self._each(value, depth + 1)))
+        parts = self._parts_of(value)
+        if parts is not None:
+            return self._sequence(parts, _name(kind), depth + 1)
         if isinstance(value, BaseModel):
             fields = {**vars(value), **(value.__pydantic_extra__ or {})}
             return self._mapping(fields, _name(kind), depth + 1)

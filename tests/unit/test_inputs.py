@@ -67,7 +67,6 @@ def different() -> list[Any]:
         {1, 2},
         frozenset({1, 2}),
         {"a": 1, "b": 2},
-        {"b": 2, "a": 1},
         OrderedDict(a=1, b=2),
         ["a", "b"],
         ["ab"],
@@ -118,6 +117,11 @@ def test_the_order_in_which_a_set_was_filled_makes_no_difference() -> None:
     assert digest_of({"x": one}, None) == digest_of({"x": other}, None)
 
 
+def test_the_order_of_a_dict_makes_no_difference() -> None:
+    one, other = {"a": 1, "b": [2]}, {"b": [2], "a": 1}
+    assert digest_of({"x": one}, None) == digest_of({"x": other}, None)
+
+
 def test_sharing_parts_makes_no_difference() -> None:
     part = [1]
     assert digest_of({"x": [part, part]}, None) == digest_of({"x": [[1], [1]]}, None)
@@ -146,14 +150,12 @@ def test_a_future_counts_as_its_run() -> None:
     assert digest_of({"x": first.wait()}, None) != digest_of({"x": second.wait()}, None)
 
 
-def test_what_cannot_be_pickled_or_holds_itself_has_no_digest() -> None:
+def test_what_cannot_be_pickled_has_no_digest() -> None:
     class Rude:
         def __reduce__(self) -> Any:
             raise KeyError("no")
 
-    endless: list[Any] = []
-    endless.append(endless)
-    for value in (threading.Lock(), (item for item in ()), endless, Rude()):
+    for value in (threading.Lock(), (item for item in ()), Rude()):
         assert digest_of({"x": value}, None) is None
 
 
