@@ -14,6 +14,7 @@ from upshot._lineage import Lineage
 from upshot._parameters import bind
 from upshot._upstreams import Found, Upstream, fill, find
 from upshot._waiting import Completion
+from upshot.annotations import BaseAnnotation
 from upshot.context import FlowRunContext
 from upshot.exceptions import PausedRun, UnfinishedRun
 from upshot.records import TaskRun
@@ -51,7 +52,7 @@ class Dependent:
         Args:
             run: the record; None for a flow run around which there is no other.
             flow: the flow run around.
-            wait_for: what else must have ended before.
+            wait_for: what else must have ended before; several, or one future or state.
             more: what is known besides.
 
         Returns:
@@ -69,7 +70,9 @@ class Dependent:
             if ids:
                 inputs[name] = ids
         if wait_for is not None:
-            inputs["wait_for"] = self._look_into(list(wait_for), lineage)[0]
+            single = isinstance(wait_for, UpshotFuture | State | BaseAnnotation)
+            awaited = wait_for if single else list(wait_for)
+            inputs["wait_for"] = self._look_into(awaited, lineage)[0]
         if inputs:
             empty: dict[str, list[str]] = {name: [] for name in self.context.parameters}
             run.inputs = orjson.dumps(empty | inputs).decode()

@@ -68,17 +68,17 @@ class Lineage:
         if not isinstance(data, BaseResult) or not data.has_cached_object():
             return
         value = data.fetch()
-        if not _is_shared(value):
+        if not is_shared(value):
             self._seen[id(value)] = end
         if isinstance(value, list | tuple | dict | set | frozenset) and len(value) <= MOST_ITEMS:
             for key, item in _items(value):
-                if not _is_shared(item):
+                if not is_shared(item):
                     self._seen[id(item)] = _Item(end, key)
 
     def add_weakly(self, end: End) -> None:
         """Know the value that a run's caller takes for as long as somebody else holds it."""
         value = end.value
-        if _is_shared(value):
+        if is_shared(value):
             return
         key = id(value)
         try:
@@ -138,7 +138,8 @@ def origin_of(end: End) -> str | None:
     return None if found is None else str(found)
 
 
-def _is_shared(value: object) -> bool:
+def is_shared(value: object) -> bool:
+    """Whether the same object is there wherever such a value is, and so says of no run."""
     kind = type(value)
     if kind is int:
         return _SMALLEST_SHARED <= value <= _LARGEST_SHARED  # type: ignore[operator]

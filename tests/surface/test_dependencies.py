@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from upshot import flow, get_run_context, task, unmapped
+from upshot import allow_failure, flow, get_run_context, task, unmapped
 from upshot.filesystems import LocalFileSystem
 from upshot.records import TaskRunResult
 from upshot.runstore import open_store
@@ -96,6 +96,29 @@ def test_what_is_waited_for_is_listed_only_when_given() -> None:
     waiting, plain, one = in_flow(calls)
     assert waiting == {"x": [], "y": [], "wait_for": result_of(one)}
     assert "wait_for" not in plain
+
+
+def test_one_future_or_state_can_be_waited_for_without_a_list() -> None:
+    @task
+    def fail() -> None:
+        raise ValueError("no")
+
+    def run() -> Any:
+        failed = fail.submit()
+        return [
+            take.submit(1, wait_for=failed).wait(),
+            take(1, wait_for=failed.wait(), return_state=True),
+            take(1, wait_for=allow_failure(failed), return_state=True),
+        ]
+
+    assert [state.name for state in in_flow(run)] == ["NotReady", "NotReady", "Completed"]
+
+
+def test_a_state_says_whether_its_value_cannot_be_tracked() -> None:
+    values: list[Any] = [None, True, ..., NotImplemented, -5, 256, 257, "a text", [1]]
+    states = in_flow(lambda: [make(value, return_state=True) for value in values])
+    untrackable = [state.state_details.untrackable_result for state in states]
+    assert untrackable == [True] * 6 + [False] * 3
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from upshot._lineage import is_shared
 from upshot.documents import BaseResult, Failure, UnpersistedResult
 from upshot.exceptions import PausedRun
 from upshot.records import FINAL, FlowRun, Run, StateType, Step, TaskRun, moment
@@ -92,10 +93,13 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
             child_flow_run_id=child,
             cache_key=run.cache_key,
             cache_expiration=expires,
+            untrackable_result=_is_untrackable(data),
         )
     else:
         parent = run.parent_task_run_id if isinstance(run, FlowRun) else None
-        details = StateDetails(flow_run_id=run.id, task_run_id=parent)
+        details = StateDetails(
+            flow_run_id=run.id, task_run_id=parent, untrackable_result=_is_untrackable(data)
+        )
     if last.type is StateType.SCHEDULED:
         due = moment(last.timestamp if last.scheduled is None else last.scheduled)
         details = details.copy(update={"scheduled_time": due})
@@ -115,6 +119,10 @@ def recorded_states(run: Run) -> list[State[Any]]:
     steps = range(1, len(run.history))
     passed = [state_of(replace(run, history=run.history[:number]), None) for number in steps]
     return [*passed, recorded_state(run)] if run.history else []
+
+
+def _is_untrackable(data: Any) -> bool:
+    return isinstance(data, BaseResult) and data.has_cached_object() and is_shared(data.fetch())
 
 
 def recorded_state(run: Run) -> State[Any]:
