@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import orjson
 
 from upshot import _registry
+from upshot._entries import Block, CacheEntry
 from upshot._html import facts
 from upshot._ids import made_at, moment, new_id
 from upshot._steps import FINAL, StateType, Step
@@ -36,8 +37,8 @@ class Run:
     uid: bytes = field(default_factory=new_id)
     tags: tuple[str, ...] = ()
     run_count: int = 0  # attempts of the function so far
-    start_time: float | None = None
-    end_time: float | None = None
+    began: float | None = None  # seconds since the epoch, as all numbers that are times
+    ended: float | None = None
     history: list[Step] = field(default_factory=list)
     result: str | None = None  # JSON of the final state's document
     failure: str | None = None  # JSON of a failed run's exception
@@ -75,6 +76,16 @@ class Run:
         return moment(made_at(self.uid))
 
     @property
+    def start_time(self) -> datetime | None:
+        """When the function was called first; None before that."""
+        return None if self.began is None else moment(self.began)
+
+    @property
+    def end_time(self) -> datetime | None:
+        """When the run ended; None before that."""
+        return None if self.ended is None else moment(self.ended)
+
+    @property
     def expected_start_time(self) -> datetime:
         """When the run was to start: when it was made."""
         return self.created
@@ -99,12 +110,12 @@ class Run:
 
     def _repr_html_(self) -> str:
         took = None
-        if self.start_time is not None and self.end_time is not None:
-            took = f"{self.end_time - self.start_time:.3f} s"
+        if self.began is not None and self.ended is not None:
+            took = f"{self.ended - self.began:.3f} s"
         rows = {
             "state": self.state_name,
             "message": self.message,
-            "started": self.start_time and moment(self.start_time),
+            "started": self.began and moment(self.began),
             "took": took,
             "attempts": self.run_count,
             "id": self.id,
@@ -122,12 +133,12 @@ class Run:
         """Go to the next state."""
         if type is StateType.RUNNING:
             self.run_count += 1
-            if self.start_time is None:
-                self.start_time = at
+            if self.began is None:
+                self.began = at
         elif type in FINAL:
-            self.end_time = at
+            self.ended = at
         elif type is StateType.PENDING:  # perhaps anew, in a retry of the flow around it
-            self.end_time = self.result = self.failure = None
+            self.ended = self.result = self.failure = None
         # last, for a store may write the run at any moment, and what goes with a state precedes it
         self.history.append(Step(type, name, at, message, scheduled))
         if listeners:
@@ -214,36 +225,6 @@ class TaskRunResult:
 
     id: UUID
     input_type: str = "task_run"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheEntry:
-    """A completed result that later calls with the same key may take."""
-
-    key: str
-    document: str  # JSON of the result's document
-    created: float
-    expires: float | None = None  # seconds since the epoch; None for never
-    task_run: bytes | None = None  # uid of the run that made it
-
-    def is_fresh(self, now: float) -> bool:
-        """Whether the entry may still be served."""
-        return self.expires is None or now < self.expires
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """A storage as the run store keeps it; it holds no secret in the clear."""
-
-    id: UUID
-    type: str  # a name in the table of storages, or "module:Class"
-    fields: str  # JSON of its public fields
-    name: str | None = None  # None for a storage that was registered, not saved
-
-    @property
-    def is_anonymous(self) -> bool:
-        """Whether the storage was registered because a result needed it, not saved by name."""
-        return self.name is None
 
 
 def flow_id(name: str) -> UUID:

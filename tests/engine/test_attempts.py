@@ -29,7 +29,7 @@ def test_each_state_has_the_time_that_the_clock_gave(drive: Drive, world: World)
     drive(run_task(call, world.ports), world.slept)
     times = [step.timestamp for step in call.run.history]
     assert times == sorted(times)
-    assert (call.run.start_time, call.run.end_time) == (times[1], times[-1])
+    assert (call.run.began, call.run.ended) == (times[1], times[-1])
 
 
 def test_a_run_that_raises_is_failed_and_carries_the_very_exception(

@@ -53,7 +53,7 @@ def test_without_a_key_nothing_is_looked_for_and_nothing_kept(drive: Drive, worl
 def test_an_entry_is_taken_until_it_expires_and_not_after(drive: Drive, world: World) -> None:
     first = cached_call(drive, world, True, cache_expiration=timedelta(seconds=20))
     assert cached_call(drive, world, False).run.state_name == "Cached"
-    while next(world.clock) < first.run.end_time + 20:
+    while next(world.clock) < first.run.ended + 20:
         pass
     assert cached_call(drive, world, False).take_value() is False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,9 +23,10 @@ from upshot.client.schemas import (
 )
 from upshot.exceptions import MissingResult, ObjectNotFound
 from upshot.filesystems import LocalFileSystem
+from upshot.settings import temporary_settings
 from upshot.states import Cancelled, Completed, Failed, Paused, Pending, Running, Scheduled, State
 
-pytestmark = pytest.mark.usefixtures("upshot_home")
+pytestmark = pytest.mark.usefixtures("run_store")
 
 
 class OddError(Exception):
@@ -62,8 +63,14 @@ def ran(of: Any = report, *args: Any) -> UUID:
     return flow_run_id(of(*args, return_state=True))
 
 
+@pytest.fixture(params=["sqlite", "memory"])
+def run_store(upshot_home: object, request: pytest.FixtureRequest) -> Iterator[None]:
+    with temporary_settings({"UPSHOT_RUN_STORE": request.param}):
+        yield
+
+
 @pytest.fixture
-def client() -> SyncUpshotClient:
+def client(run_store: None) -> SyncUpshotClient:
     return get_client(sync_client=True)
 
 
@@ -266,6 +273,31 @@ def test_a_run_is_read_as_its_context_has_it(client: SyncUpshotClient) -> None:
         assert read.state_name == "Running"
 
 
+def test_what_contexts_and_hooks_hold_has_the_attributes_of_what_is_read(
+    client: SyncUpshotClient,
+) -> None:
+    held: list[Any] = []
+
+    def of_task(task: Any, task_run: Any, state: State[Any]) -> None:
+        held.append(task_run)
+
+    def of_flow(flow: Any, flow_run: Any, state: State[Any]) -> None:
+        held.append(flow_run)
+
+    @task(on_completion=[of_task])
+    def step() -> None: ...
+
+    @flow(on_completion=[of_flow])
+    def steps() -> None:
+        step()
+
+    steps()
+    for run, read in ((held[0], client.read_task_runs()[0]), (held[1], client.read_flow_runs()[0])):
+        for name in type(read).model_fields:
+            value = getattr(run, name)
+            assert (list(value) if name == "tags" else value) == getattr(read, name), name
+
+
 def test_runs_have_the_idioms_of_models(client: SyncUpshotClient) -> None:
     run = client.read_flow_run(ran())
 
@@ -409,6 +441,11 @@ def test_a_task_run_is_made_of_what_it_is_given(client: SyncUpshotClient) -> Non
     assert (run.name, run.tags, run.task_version) == ("double-some-key", ["more", "own"], "3")
     assert run.state_name == "Pending"
     assert client.read_task_run(run.id) == run
+    after = client.create_task_run(
+        double, None, dynamic_key="1", task_inputs={"x": [TaskRunResult(id=run.id)]}
+    )
+    assert client.read_task_run(after.id).task_inputs == {"x": [TaskRunResult(id=run.id)]}
+    assert after.flow_run_id is None
     with pytest.raises(ObjectNotFound):
         client.create_task_run(double, uuid4(), dynamic_key="0")
 

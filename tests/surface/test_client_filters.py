@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,9 +18,10 @@ from upshot.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
+from upshot.settings import temporary_settings
 from upshot.states import Completed, Failed, Running, Scheduled, StateType
 
-pytestmark = pytest.mark.usefixtures("upshot_home")
+pytestmark = pytest.mark.usefixtures("run_store")
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -44,8 +46,14 @@ def inner(x: int) -> int:
     return step(x)
 
 
+@pytest.fixture(params=["sqlite", "memory"])
+def run_store(upshot_home: object, request: pytest.FixtureRequest) -> Iterator[None]:
+    with temporary_settings({"UPSHOT_RUN_STORE": request.param}):
+        yield
+
+
 @pytest.fixture
-def client() -> SyncUpshotClient:
+def client(run_store: None) -> SyncUpshotClient:
     return get_client(sync_client=True)
 
 
@@ -225,6 +233,16 @@ def test_parts_one_behind_the_other_are_the_whole_listing(
 def test_a_filter_that_is_not_known_is_refused(filter: Any) -> None:
     with pytest.raises(ValidationError):
         FlowRunFilter(**filter)
+
+
+def test_a_filter_of_too_many_values_is_refused(client: SyncUpshotClient) -> None:
+    def listed(number: int) -> int:
+        names = [str(one) for one in range(number)]
+        return len(client.read_flow_runs(flow_run_filter=FlowRunFilter(name={"any_": names})))  # type: ignore[arg-type]
+
+    assert listed(15_000) == 0
+    with pytest.raises(ValueError, match="at most 15,000 values; got 15,001"):
+        listed(15_001)
 
 
 def test_an_order_that_is_not_known_and_a_negative_number_are_refused(

@@ -137,7 +137,7 @@ def a_subflow(
     run.result = result
     open_store().record(run)
     stand_in.child_uid, stand_in.history, stand_in.run_count = run.uid, run.history, run.run_count
-    stand_in.start_time, stand_in.end_time, stand_in.result = run.start_time, run.end_time, result
+    stand_in.began, stand_in.ended, stand_in.result = run.began, run.ended, result
     open_store().record(stand_in)
     return stand_in, run
 

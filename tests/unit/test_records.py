@@ -44,13 +44,13 @@ def test_a_run_goes_from_state_to_state() -> None:
     run = FlowRun(name="r", flow_name="f")
     assert (run.state_type, run.state_name, run.message, run.run_count) == (None, None, None, 0)
     run.enter(StateType.PENDING, "Pending", 1.0)
-    assert (run.start_time, run.end_time) == (None, None)
+    assert (run.began, run.ended) == (None, None)
     run.enter(StateType.RUNNING, "Running", 2.0)
     run.enter(StateType.SCHEDULED, "AwaitingRetry", 3.0, "why")
     assert (run.state_type, run.message) == (StateType.SCHEDULED, "why")
     run.enter(StateType.RUNNING, "Retrying", 4.0)
     run.enter(StateType.COMPLETED, "Completed", 5.0)
-    assert (run.run_count, run.start_time, run.end_time) == (2, 2.0, 5.0)
+    assert (run.run_count, run.began, run.ended) == (2, 2.0, 5.0)
     assert [step.timestamp for step in run.history] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert run.state_name == "Completed"
 
@@ -59,7 +59,7 @@ def test_a_run_goes_from_state_to_state() -> None:
 def test_a_run_has_ended_in_a_final_state_alone(type: StateType) -> None:
     run = TaskRun(name="r", task_name="t", task_key="k")
     run.enter(type, "x", 7.0)
-    assert (run.end_time == 7.0) is (type in FINAL)
+    assert (run.ended == 7.0) is (type in FINAL)
 
 
 def test_runs_are_equal_only_to_themselves() -> None:

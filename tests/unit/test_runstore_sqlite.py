@@ -327,10 +327,10 @@ def test_a_deep_chain_of_subflows_is_read(store: SQLiteRunStore) -> None:
 def test_a_history_in_the_middle_of_a_change_is_written_whole(store: SQLiteRunStore) -> None:
     run = new_task_run(None)
     complete(run)
-    run.end_time = None  # `enter` sets it after the state
+    run.ended = None  # `enter` sets it after the state
     store.commit(run)
 
     found = store.task_run(run.id)
     assert found is not None
-    assert found.end_time == AT + 2
+    assert found.ended == AT + 2
     assert deepcopy(found.history) == run.history

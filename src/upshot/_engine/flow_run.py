@@ -102,6 +102,6 @@ def _refusal(call: FlowCall) -> Conclusion | None:
 
 def _mirror(run: FlowRun, standing: TaskRun) -> None:
     """Have the run that stands for a flow run in its parent show the same course of events."""
-    standing.run_count, standing.start_time = run.run_count, run.start_time
-    standing.end_time, standing.result, standing.failure = run.end_time, run.result, run.failure
+    standing.run_count, standing.began = run.run_count, run.began
+    standing.ended, standing.result, standing.failure = run.ended, run.result, run.failure
     standing.history = list(run.history)  # last: what goes with a state precedes it

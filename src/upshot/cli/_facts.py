@@ -45,12 +45,12 @@ def _without_pickles(failure: Any) -> Any:
 
 def duration_of(run: Run, now: float) -> float | None:
     """How long a run took, or has taken until now; None if it has not begun."""
-    if run.start_time is None:
+    if run.began is None:
         return None
-    end = run.end_time
+    end = run.ended
     if end is None:
         end = now
-    return max(end - run.start_time, 0.0)
+    return max(end - run.began, 0.0)
 
 
 def loaded(text: str | None) -> Any:
@@ -84,13 +84,13 @@ def _of_task_run(run: TaskRun) -> dict[str, Any]:
 
 
 def _progress(run: Run) -> dict[str, Any]:
-    ended = run.start_time is not None and run.end_time is not None
+    ended = run.began is not None and run.ended is not None
     return {
         "tags": list(run.tags),
         "state": _state(run.history[-1]) if run.history else None,
         "attempts": run.run_count,
-        "start_time": iso(run.start_time),
-        "end_time": iso(run.end_time),
+        "start_time": iso(run.began),
+        "end_time": iso(run.ended),
         "duration": duration_of(run, 0.0) if ended else None,
         "result": loaded(run.result),
     }

@@ -65,7 +65,7 @@ class Kept:
                 "size": reference.size,
                 "serializer": reference.serializer_type,
                 "storage": None if storage is None else storage_facts(storage),
-                "ended": iso(run.end_time),
+                "ended": iso(run.ended),
                 "blob": blob,
                 "document": reference.model_dump(mode="json"),
             }

@@ -100,7 +100,7 @@ def _line(node: Node, signs: tuple[str, str, str, str], inputs: str) -> Text:
     told = [duration(duration_of(run, time.time()))]
     if run.run_count > 1:
         told.append(f"{run.run_count} attempts")
-    told += [local_time(run.start_time)[11:] or "–", short_id(run)]
+    told += [local_time(run.began)[11:] or "–", short_id(run)]
     if node.subflow is not None:
         told.append(f"flow run {node.subflow.name}")
     told += [part for part in (inputs, run.message) if part]
@@ -117,7 +117,7 @@ def print_run(run: Run) -> None:
     told.append(("state", of_state(run.state_name, run.state_type)))
     if run.message:
         told.append(("message", run.message))
-    told.append(("started", local_time(run.start_time)))
+    told.append(("started", local_time(run.began)))
     told.append(("took", duration(duration_of(run, time.time()))))
     told.append(("attempts", str(run.run_count)))
     failure = loaded(run.failure)

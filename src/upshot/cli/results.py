@@ -60,7 +60,7 @@ def ls(
             size(one.reference.size),
             one.reference.serializer_type,
             "–" if one.storage is None else storage_facts(one.storage)["type"],
-            age(one.run.end_time, now),
+            age(one.run.ended, now),
             one.blob,
         )
         for one in kept

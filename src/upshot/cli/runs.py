@@ -86,7 +86,7 @@ def _print_page(page: Page[FlowRun]) -> None:
             short_id(run),
             run.name,
             of_state(run.state_name, run.state_type),
-            local_time(run.start_time),
+            local_time(run.began),
             duration(duration_of(run, now)),
         )
         for run in page.runs

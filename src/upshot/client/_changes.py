@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
+import orjson
+
 from upshot._engine.attempts import recorded
 from upshot._parameters import describe
 from upshot.client.schemas.responses import OrchestrationResult, SetStateStatus
 from upshot.exceptions import ObjectNotFound
-from upshot.records import FINAL, FlowRun, Run, StateType, TaskRun
+from upshot.records import FINAL, FlowRun, Run, StateType, TaskRun, TaskRunResult
 from upshot.runstore import RunStore
 from upshot.states import Pending, State
 
@@ -73,6 +75,7 @@ def new_task_run(
     name: str | None,
     extra_tags: Iterable[str] | None,
     state: State[Any] | None,
+    task_inputs: Mapping[str, Iterable[TaskRunResult]] | None,
 ) -> TaskRun:
     """Record a run of a task."""
     flow_run = None
@@ -86,10 +89,15 @@ def new_task_run(
         own_key=dynamic_key,
         flow_run=flow_run,
         tags=tuple(sorted({*task.tags, *(extra_tags or ())})),
+        inputs=_ids_of(task_inputs) if task_inputs else None,
     )
     _put_into(run, state or Pending())
     store.commit(run)
     return run
+
+
+def _ids_of(inputs: Mapping[str, Iterable[TaskRunResult]]) -> str:
+    return orjson.dumps({name: [one.id for one in runs] for name, runs in inputs.items()}).decode()
 
 
 def set_state(
@@ -109,7 +117,7 @@ def set_state(
 def _put_into(run: Run, state: State[Any]) -> None:
     due = state.state_details.scheduled_time if state.type is StateType.SCHEDULED else None
     if state.type not in FINAL:
-        run.end_time = None
+        run.ended = None
     run.result, run.failure = recorded(state.data)
     run.enter(
         state.type,

@@ -12,6 +12,7 @@ from upshot.records import flow_id
 from upshot.runstore import Condition, RunQuery, RunStore
 
 MOST = 200  # runs that a listing gives where it is not told
+_MOST_VALUES = 15_000  # of one filter; SQLite takes twice as many in a statement
 
 M = TypeVar("M", bound=Model)
 
@@ -96,13 +97,21 @@ def _of_flow_runs(
     store: RunStore, flows: FlowFilter | None, runs: FlowRunFilter | None
 ) -> tuple[Condition, ...]:
     found: Iterable[Condition] = () if runs is None else parsed(FlowRunFilter, runs).conditions()
-    if flows is None:
-        return tuple(found)
-    return (*found, Condition("flow_name", "any", chosen_flows(store, flows)))
+    if flows is not None:
+        found = (*found, Condition("flow_name", "any", chosen_flows(store, flows)))
+    return _bounded(found)
 
 
 def _of_task_runs(filter: TaskRunFilter) -> tuple[Condition, ...]:
-    return tuple(parsed(TaskRunFilter, filter).conditions())
+    return _bounded(parsed(TaskRunFilter, filter).conditions())
+
+
+def _bounded(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    found = tuple(conditions)
+    values = sum(len(each.value) for each in found if isinstance(each.value, list))
+    if values > _MOST_VALUES:
+        raise ValueError(f"filters have at most {_MOST_VALUES:,} values; got {values:,}")
+    return found
 
 
 def _checked(name: str, number: int) -> int:

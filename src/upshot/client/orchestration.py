@@ -11,7 +11,7 @@ from upshot._bridge import in_thread
 from upshot.client import _changes
 from upshot.client._changes import FlowLike, TaskLike
 from upshot.client._reading import Reading, as_uuid
-from upshot.client.schemas.objects import FlowRun, TaskRun
+from upshot.client.schemas.objects import FlowRun, TaskRun, TaskRunResult
 from upshot.client.schemas.responses import OrchestrationResult
 from upshot.runstore import RunStore
 from upshot.states import State
@@ -62,6 +62,7 @@ class SyncUpshotClient(Reading):
         name: str | None = None,
         extra_tags: Iterable[str] | None = None,
         state: State[Any] | None = None,
+        task_inputs: Mapping[str, Iterable[TaskRunResult]] | None = None,
     ) -> TaskRun:
         """Record a run of a task, without calling it.
 
@@ -72,12 +73,15 @@ class SyncUpshotClient(Reading):
             name: what the run is called; by default the task's name and `dynamic_key`.
             extra_tags: tags beside those of the task.
             state: where it stands; by default pending.
+            task_inputs: for each parameter the runs whose results it takes.
 
         Raises:
             ObjectNotFound: if there is no such flow run.
         """
         owner = None if flow_run_id is None else as_uuid(flow_run_id)
-        made = _changes.new_task_run(self._store, task, owner, dynamic_key, name, extra_tags, state)
+        made = _changes.new_task_run(
+            self._store, task, owner, dynamic_key, name, extra_tags, state, task_inputs
+        )
         return TaskRun.of(made)
 
     def set_flow_run_state(

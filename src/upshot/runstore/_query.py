@@ -54,9 +54,9 @@ class RunQuery:
 
 
 _OF_RUN: dict[str, Callable[[Any], Any]] = {
-    "end_time": lambda run: run.end_time,
+    "end_time": lambda run: run.ended,
     "name": lambda run: run.name,
-    "start_time": lambda run: run.start_time,
+    "start_time": lambda run: run.began,
     "state_name": lambda run: run.state_name,
     "state_type": lambda run: run.state_type,
     "tags": lambda run: run.tags or None,

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, field_validator
 
 from upshot._models import Model
-from upshot.records import Run, StateType, TaskRunResult, moment, new_id
+from upshot.records import Run, StateType, TaskRunResult, new_id
 from upshot.states import State, StateDetails
 from upshot.states.model import document_of
 
@@ -54,11 +54,6 @@ class _RunModel(Model):
     @classmethod
     def _listed(cls, tags: Any) -> Any:
         return sorted(tags) if isinstance(tags, set | frozenset) else tags
-
-    @field_validator("start_time", "end_time", mode="before")
-    @classmethod
-    def _time(cls, time: Any) -> Any:
-        return moment(time) if isinstance(time, float) else time
 
     @field_validator("state", mode="before")
     @classmethod
