@@ -29,6 +29,7 @@ from upshot.logging._prints import printing
 from upshot.logging.loggers import apply_level
 from upshot.records import FlowRun, TaskRun, moment
 from upshot.results import Runtime
+from upshot.settings import settings_here
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +83,7 @@ class FlowBody(Dependent):
             FlowRunContext.current: self.context,
             TaskRunContext.current: None,
             caller_is_async: is_async,
+            settings_here: self.context.settings,
         }
 
     def keep(self, value: Any) -> Conclusion:
@@ -107,7 +109,9 @@ class FlowBody(Dependent):
             value,
             at=moment(time.time()),
             store=context.store,
-            runtime=Runtime(context.parameters, context.flow_run),
+            runtime=Runtime(
+                context.parameters, context.flow_run, flow_parameters=context.parameters
+            ),
         )
 
     def give_up(self) -> None:

@@ -13,7 +13,7 @@ from upshot import _registry
 from upshot.cli._errors import Exit, Refusal
 from upshot.cli._files import whole_file
 from upshot.exceptions import InvalidSettings, did_you_mean
-from upshot.settings import PREFIX, PROFILE, Settings
+from upshot.settings import ALONE, PREFIX, PROFILE, Settings
 
 _NAMED = {"results_default_serializer": "serializer", "run_store": "run store"}
 
@@ -123,7 +123,7 @@ def _value(field: str, text: str) -> Any:
 
 def _validated(values: dict[str, Any], source: str) -> Settings:
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(values, context=ALONE)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InvalidSettings(

@@ -12,7 +12,7 @@ from upshot.cli._options import Json, command, example, refuse
 from upshot.cli._print import note, print_json
 from upshot.cli._profile import Profile, Source, as_field, known_field
 from upshot.cli._table import Column, print_table
-from upshot.settings import Settings, read_settings
+from upshot.settings import ALONE, Settings, read_settings
 
 app = command("Look at the settings and change them.")
 
@@ -97,7 +97,7 @@ def _report(profile: Profile, fields: list[str], json: bool) -> None:
     """Say what is in force now."""
     told: list[tuple[str, Any, Source]] = []
     for field in dict.fromkeys(fields):
-        default = getattr(Settings.model_validate({}), field)
+        default = getattr(Settings.model_validate({}, context=ALONE), field)
         told.append((field, profile.values.get(field, default), profile.source(field)))
     if json:
         listed = [

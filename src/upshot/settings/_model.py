@@ -1,28 +1,29 @@
-"""What can be set: one `Settings`, from `UPSHOT_…` variables and a TOML profile.
-
-The environment wins over the profile (`profile.toml` in the home folder), the profile over the
-defaults. They are read once in a process, when a setting is first needed.
-"""
+"""What can be set, what each setting may be, and which variable it is."""
 
 from __future__ import annotations
 
 import logging
 import os
-import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from upshot._models import Model
 from upshot.exceptions import InvalidSettings, did_you_mean
 
 PREFIX = "UPSHOT_"
-PROFILE = "profile.toml"
+_FACTS = "UPSHOT__"  # what a program is told of runs, which is no setting
 _NEAR = 0.7  # how like a setting's name a variable is that must have been meant for it
 
 
@@ -53,7 +54,10 @@ _Place = Annotated[Path, BeforeValidator(_given), AfterValidator(_absolute)]
 
 
 class Settings(Model):
-    """The settings in force; frozen. Field `x` is the variable `UPSHOT_X` and `x` in the profile.
+    """Settings; frozen. Field `x` is the variable `UPSHOT_X` and `x` in the profile.
+
+    `Settings()` reads the environment and no profile; `get_current_settings()` gives those in
+    force. A name in upper case means the same field: `settings.UPSHOT_HOME`.
 
     Attributes:
         home: where everything of upshot lies that has no other place (folders 0700, files 0600).
@@ -93,111 +97,87 @@ class Settings(Model):
     logging_level: _Level = "INFO"
     logging_log_prints: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any, info: ValidationInfo) -> Any:
+        if info.context is ALONE or not isinstance(given, Mapping):
+            return given
+        said = {field_of(name, "Settings()"): value for name, value in given.items()}
+        return from_variables(os.environ)[0] | said
 
-_temporary: ContextVar[Settings | None] = ContextVar("upshot_settings", default=None)
-_of_process: Settings | None = None
+    def dict(self, **options: Any) -> dict[str, Any]:
+        """The settings by the names of their variables; `options` as for `model_dump`."""
+        return {PREFIX + name.upper(): v for name, v in self.model_dump(**options).items()}
 
+    def copy(  # type: ignore[override]
+        self, *, update: Mapping[Any, Any] | None = None, deep: bool = False
+    ) -> Self:
+        """These settings, with those in `update` replaced, which may have either name."""
+        said = {field_of(name, "copy()"): value for name, value in (update or {}).items()}
+        values = self.model_dump(include=self.model_fields_set) | said
+        return type(self).model_validate(values, context=ALONE)
 
-def get_current_settings() -> Settings:
-    """The settings in force here.
+    if not TYPE_CHECKING:
 
-    Raises:
-        InvalidSettings: naming the variable or the line of the profile that cannot be used.
-    """
-    global _of_process
-    found = _temporary.get() or _of_process
-    if found is None:
-        found = _of_process = read_settings(os.environ)
-    return found
-
-
-def forget_settings() -> None:
-    """Read the environment and the profile anew when a setting is next needed."""
-    global _of_process
-    _of_process = None
-
-
-@contextmanager
-def settings_of_process() -> Iterator[None]:
-    """Put temporary settings aside for as long as the block lasts."""
-    token = _temporary.set(None)
-    try:
-        yield
-    finally:
-        _temporary.reset(token)
+        def __getattr__(self, name: str) -> Any:
+            field = name.removeprefix(PREFIX).lower()
+            if name.startswith(PREFIX) and field in Settings.model_fields:
+                return getattr(self, field)
+            return super().__getattr__(name)
 
 
-@contextmanager
-def temporary_settings(updates: Mapping[str, Any]) -> Iterator[Settings]:
-    """Other settings for as long as the block lasts, in this context and those copied from it.
-
-    Args:
-        updates: new values by their names (`UPSHOT_HOME`, …). A new home moves the storage below
-            it along, unless that has a value of its own.
-    """
-    present = get_current_settings()
-    given = {_field(name, "temporary_settings()"): value for name, value in updates.items()}
-    kept = present.model_dump(include=present.model_fields_set)
-    with using(_settings(kept | given, dict.fromkeys(given, "temporary_settings()"))) as settings:
-        yield settings
+ALONE: Any = object()  # context of a validation that takes nothing from the environment
 
 
-@contextmanager
-def using(settings: Settings) -> Iterator[Settings]:
-    """These settings for as long as the block lasts, in this context and those copied from it."""
-    token = _temporary.set(settings)
-    try:
-        yield settings
-    finally:
-        _temporary.reset(token)
-
-
-def read_settings(environ: Mapping[str, str]) -> Settings:
-    """The settings of an environment and of the profile in the home folder that it names."""
+def from_variables(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values by field, and the variables that they come from."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable.startswith(_FACTS):
+            continue
         name = variable.removeprefix(PREFIX).lower()
-        if name in Settings.model_fields and variable.startswith(PREFIX):
+        if name in Settings.model_fields:
             values[name], sources[name] = environ[variable], variable
-        elif variable.startswith(PREFIX) and get_close_matches(
-            name, Settings.model_fields, 1, _NEAR
-        ):
-            raise InvalidSettings(
-                variable, f"is no setting: {did_you_mean(variable, _variables())}"
-            )
-    home = _settings({k: v for k, v in values.items() if k == "home"}, sources).home
-    for key, value in _profile(home / PROFILE).items():
-        name = _field(key, str(home / PROFILE))
-        if name not in values:
-            values[name], sources[name] = value, f"{home / PROFILE}, {key}"
-    return _settings(values, sources)
+        elif get_close_matches(name, Settings.model_fields, 1, _NEAR):
+            raise InvalidSettings(variable, f"is no setting: {did_you_mean(variable, variables())}")
+    return values, sources
 
 
-def _profile(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise InvalidSettings(str(path), f"cannot be read: {error}") from error
+def field_of(name: object, source: str) -> str:
+    """The field of a setting that is named in some way.
 
+    Args:
+        name: a setting object, the name of a variable or that of a field.
+        source: where it stands.
 
-def _field(name: str, source: str) -> str:
+    Raises:
+        InvalidSettings: if there is no such setting.
+    """
     field = str(name).lower().removeprefix(PREFIX.lower())
     if field not in Settings.model_fields:
-        hint = did_you_mean(str(name), [*Settings.model_fields, *_variables()])
+        hint = did_you_mean(str(name), [*Settings.model_fields, *variables()])
         raise InvalidSettings(source, f"{name!r} is no setting: {hint}")
     return field
 
 
-def _variables() -> list[str]:
+def variables() -> list[str]:
+    """The variables of all settings."""
     return [PREFIX + name.upper() for name in Settings.model_fields]
 
 
-def _settings(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
+def checked(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
+    """Settings of these values and of no others.
+
+    Args:
+        values: by field.
+        sources: where each stands.
+
+    Raises:
+        InvalidSettings: if one cannot be used.
+    """
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(values, context=ALONE)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
