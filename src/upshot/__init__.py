@@ -13,7 +13,7 @@ from upshot import _registry
 from upshot._version import __version__
 
 if TYPE_CHECKING:
-    from upshot import exceptions, states
+    from upshot import context, exceptions, runtime, settings, states
     from upshot.annotations import allow_failure, unmapped
     from upshot.context import get_run_context, tags
     from upshot.flows import Flow, flow
@@ -27,10 +27,13 @@ __all__ = [
     "Task",
     "__version__",
     "allow_failure",
+    "context",
     "exceptions",
     "flow",
     "get_run_context",
     "get_run_logger",
+    "runtime",
+    "settings",
     "states",
     "tags",
     "task",

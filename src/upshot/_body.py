@@ -42,7 +42,7 @@ class TaskBody(Dependent):
         # to a worker process goes what calling and keeping need there; all rows that these need
         # are written here
         self.context.result_factory.register(self.store)
-        if self.flow is not None and self.flow.flow_run.row is None:
+        if self.flow and self.flow.run_record and self.flow.run_record.row is None:
             self.store.flush()
         flow = self.flow and self.flow.in_worker()
         return _WorkerBody.arrived, (self.args, self.kwargs, self.context, flow)
@@ -80,7 +80,12 @@ class TaskBody(Dependent):
             value,
             at=moment(time.time()),
             store=self.store,
-            runtime=Runtime(context.parameters, flow.flow_run if flow else None, context.task_run),
+            runtime=Runtime(
+                context.parameters,
+                flow.run_record if flow else None,
+                context.task_run,
+                flow.parameters if flow else None,
+            ),
         )
 
     def key(self, key_fn: Callable[[TaskRunContext, dict[str, Any]], str | None]) -> str | None:

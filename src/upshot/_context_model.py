@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
-from typing import Any, ClassVar, Self
+from copy import copy
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import ConfigDict, PrivateAttr
 
+from upshot import _registry
+from upshot._ids import moment
 from upshot._models import Model
+from upshot._steps import StateType
 from upshot.exceptions import ContextMisuse
 
 
@@ -20,7 +26,9 @@ class Current:
     """
 
     __var__: ClassVar[ContextVar[Any]]
-    _token: Any = None
+
+    if TYPE_CHECKING:
+        _token: Any
 
     @classmethod
     def get(cls) -> Self | None:
@@ -58,7 +66,13 @@ class ContextModel(Current, Model):
 
     _token: Token[Any] | None = PrivateAttr(None)
 
-    def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+    def __eq__(self, other: object) -> bool:
+        # one that was entered is still equal to its copy
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def copy(  # type: ignore[override]
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
         """A context with the same fields but for those in `update`, not entered yet."""
         twin = self.model_copy(update=update, deep=False)
         twin._token = None
@@ -66,25 +80,72 @@ class ContextModel(Current, Model):
 
 
 class RunContext(Current):
-    """What both kinds of runs have of a model, at the price of a plain object."""
+    """What both kinds of runs have of a model, at the price of a plain object.
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    Attributes:
+        told: the fields that users know.
+    """
+
+    __dataclass_fields__: ClassVar[Mapping[str, Any]]
+    told: ClassVar[tuple[str, ...]]
+
+    _token: Any = None
+
+    @property
+    def start_time(self) -> datetime:
+        """When the attempt that is going on began; before the first, when the run was made."""
+        run = getattr(self, self.told[1])
+        for step in reversed(getattr(run, "history", ())):
+            if step.type is StateType.RUNNING:
+                return moment(step.timestamp)
+        return getattr(run, "created", None) or datetime.now(UTC)
 
     @classmethod
     def construct(cls, **fields: Any) -> Self:
-        """A context of these fields alone; what needs others finds None there."""
-        needed = ("flow", "flow_run", "task", "task_run", "parameters", "result_factory")
-        absent = {name: None for name in needed if name in cls.__dataclass_fields__}
-        if "parameters" in absent:
-            absent["parameters"] = {}
+        """A context of these fields alone; None stands in the place of others."""
+        absent: dict[str, Any] = dict.fromkeys(cls.told)
+        absent["parameters"] = {}
         return cls(**(absent | fields))
 
-    def dict(self, *, exclude: Any = ()) -> dict[str, Any]:
-        """The fields by name."""
-        names = [name for name in self.__dataclass_fields__ if name not in exclude]
-        return {name: getattr(self, name) for name in names}
+    def dict(self, *, exclude: Iterable[str] = ()) -> dict[str, Any]:
+        """The fields by name, as they are."""
+        return {name: getattr(self, name) for name in self.told if name not in exclude}
 
     def copy(self, *, update: Mapping[str, Any] | None = None) -> Self:
-        """A context with the same fields but for those in `update`, not entered yet."""
-        fields = {name: f for name, f in self.__dataclass_fields__.items() if f.init}
-        return type(self)(**({name: getattr(self, name) for name in fields} | dict(update or {})))
+        """A context with the same fields but for those in `update`, not entered yet.
+
+        Raises:
+            TypeError: if there is no field of a name.
+        """
+        twin = copy(self)
+        twin._token = None
+        for name, value in (update or {}).items():
+            if name not in self.__dataclass_fields__:
+                raise TypeError(f"{type(self).__name__} has no field {name!r}")
+            setattr(twin, name, value)
+        return twin
+
+
+class Runner:
+    """A flow run's task runner, made when something is submitted to it or somebody asks for it."""
+
+    def __get__(self, context: Any, owner: object = None) -> Any:
+        if context is None:
+            return None  # what a context is made with
+        return context.runner or _registry.load("room", "runner of")(context)
+
+    def __set__(self, context: Any, runner: Any) -> None:
+        context.runner = runner
+
+
+@contextmanager
+def entered(values: Mapping[ContextVar[Any], Any]) -> Iterator[None]:
+    """Give context variables these values for as long as the block lasts."""
+    tokens = [(variable, variable.set(value)) for variable, value in values.items()]
+    try:
+        yield
+    finally:
+        for variable, token in tokens:
+            # a coroutine that is closed by the collector ends in a context of its own
+            with suppress(ValueError):
+                variable.reset(token)

@@ -149,7 +149,7 @@ def record_of(
         flow_version=flow.version,
         parameters_json=describe(parameters),
         owner=f"{socket.gethostname()}:{os.getpid()}",
-        tags=tags_of_new_run(around=around.flow_run if around else None),
+        tags=tags_of_new_run(around=around.run_record if around else None),
     )
     run.name = f"{flow.name}-{run.uid.hex()[-6:]}"
     if place is not None and place.task_run is not None:
@@ -163,7 +163,7 @@ def record_of(
             task_version=flow.version,
             inputs=flow._no_inputs,
             call_index=index,
-            flow_run=around.flow_run,
+            flow_run=around.run_record,
             tags=run.tags,
             child_uid=run.uid,
         )

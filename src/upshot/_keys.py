@@ -7,31 +7,74 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from upshot.exceptions import InvalidOption, did_you_mean
+from upshot.exceptions import (
+    InvalidOption,
+    InvalidOptionValue,
+    InvalidStorageKey,
+    did_you_mean,
+)
+from upshot.filesystems._keys import relative_key
 from upshot.records import FlowRun, TaskRun
 
-_FLOW_RUN = frozenset({"flow_name", "flow_version", "id", "name", "run_count", "start_time"})
-_TASK_RUN = frozenset({"call_index", "id", "name", "run_count", "start_time", "task_name"})
-_KNOWN = {"flow_run": _FLOW_RUN, "task_run": _TASK_RUN}
+_RUN = {"id", "name", "parameters", "run_count", "start_time", "tags"}
+_FLOW_RUN = _RUN | {"flow_name", "flow_version", "parent_flow_run_id", "scheduled_start_time"}
+_TASK_RUN = _RUN | {"call_index", "task_name"}
+_KNOWN = {"flow_run": frozenset(_FLOW_RUN), "task_run": frozenset(_TASK_RUN)}
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a template may ask of the run that is going on."""
+    """What a template may ask of the run that is going on.
+
+    Attributes:
+        parameters: of the function whose run it is.
+        flow_run: the run of the flow, or of the flow around the task.
+        task_run: the run of the task.
+        flow_parameters: what that flow was called with, where that is at hand.
+    """
 
     parameters: Mapping[str, Any]
     flow_run: FlowRun | None = None
     task_run: TaskRun | None = None
+    flow_parameters: Mapping[str, Any] | None = None
+
+    def attribute(self, root: str, name: str) -> Any:
+        """What `upshot.runtime` has under a name that is known.
+
+        Raises:
+            ValueError: if there is no such run here.
+        """
+        run = self.flow_run if root == "flow_run" else self.task_run
+        if run is None:
+            raise ValueError("no such run is going on here")
+        if name == "parameters":
+            return self._parameters_of(run)
+        if name == "tags":
+            return sorted(run.tags)
+        if name == "scheduled_start_time":
+            return run.expected_start_time
+        if name == "parent_flow_run_id":
+            return self.flow_run and self.flow_run.parent and self.flow_run.parent.flow_run_id
+        return getattr(run, name)
+
+    def _parameters_of(self, run: FlowRun | TaskRun) -> Mapping[str, Any]:
+        if not isinstance(run, FlowRun):
+            return self.parameters
+        return self.flow_parameters or run.parameters
 
 
 class _KeyFormatter(Formatter):
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
     def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
-        root, name = _parse(field_name)
-        if root != "parameters":
-            return _attribute(kwargs[root], name), root
-        if name not in kwargs[root]:
-            raise ValueError(f"the function has no parameter {name!r}")
-        return kwargs[root][name], root
+        root, name, key = _parse(field_name)
+        found = self._runtime.parameters if not name else self._runtime.attribute(root, name)
+        if key is not None:
+            if key not in found:
+                raise ValueError(f"the function has no parameter {key!r}")
+            found = found[key]
+        return found, root
 
 
 def format_key(template: str, runtime: Runtime) -> str:
@@ -41,13 +84,8 @@ def format_key(template: str, runtime: Runtime) -> str:
         InvalidOption: if it names a parameter that the function does not have, or a flow run
             where there is none, or a value cannot be made text in the way that it says.
     """
-    values = {
-        "parameters": runtime.parameters,
-        "flow_run": runtime.flow_run,
-        "task_run": runtime.task_run,
-    }
     try:
-        return _KeyFormatter().vformat(template, (), values)
+        return _KeyFormatter(runtime).vformat(template, (), {})
     except Exception as error:  # a value makes its text itself
         problem = f"{template!r} cannot be filled: {error}"
         raise InvalidOption("result_storage_key", problem) from error
@@ -62,22 +100,41 @@ def check_template(template: str, parameters: Collection[str] | None = None) -> 
 
     Raises:
         InvalidOption: naming the variable that does not exist.
+        InvalidOptionValue: if it is empty, or leads out of each storage.
     """
     if not template:
-        raise InvalidOption("result_storage_key", "is empty; leave it out for a key of its own")
+        problem = "is empty; leave it out for a key of its own"
+        raise InvalidOptionValue("result_storage_key", problem)
     try:
         _check_fields(template, parameters)
     except ValueError as error:
         raise InvalidOption("result_storage_key", f"{template!r}: {error}") from error
+    _check_place(template)
+
+
+def _check_place(template: str) -> None:
+    """Refuse a template whose beginning leads out of a storage, whatever comes behind."""
+    parts = list(Formatter().parse(template))
+    key = parts[0][0]
+    if len(parts) > 1 or parts[0][1] is not None:
+        key = key.rpartition("/")[0] + "/x"
+    if key.startswith("/"):
+        return  # perhaps inside of the storage's folder
+    try:
+        relative_key(key, "/")
+    except InvalidStorageKey as error:
+        outside = ".." in key.split("/")
+        problem = f"{template!r} {'leads out of its storage' if outside else error.problem}"
+        raise InvalidOptionValue("result_storage_key", problem) from error
 
 
 def _check_fields(template: str, parameters: Collection[str] | None, inner: bool = False) -> None:
     for _, field, spec, conversion in Formatter().parse(template):
         if field is None:
             continue
-        root, name = _parse(field)
+        root, _, name = _parse(field)
         if root == "parameters" and parameters is not None and name not in parameters:
-            raise ValueError(f"{{{field}}} is unknown: {did_you_mean(name, parameters)}")
+            raise ValueError(f"{{{field}}} is unknown: {did_you_mean(str(name), parameters)}")
         if conversion not in (None, "a", "r", "s"):
             raise ValueError(f"`!{conversion}` is unknown: it can be !a, !r or !s")
         if spec and inner:
@@ -85,20 +142,35 @@ def _check_fields(template: str, parameters: Collection[str] | None, inner: bool
         _check_fields(spec or "", parameters, inner=True)
 
 
-def _parse(field: str) -> tuple[str, str]:
-    root = next((root for root in _KNOWN if field.startswith(f"{root}.")), None)
-    if root is not None:
-        name = field.removeprefix(f"{root}.")
+def _parse(field: str) -> tuple[str, str, str | None]:
+    """The run, its attribute and the parameter that a field names; no attribute for `parameters`.
+
+    Raises:
+        ValueError: if nothing has that name.
+    """
+    base, bracket, key = field.partition("[")
+    if bracket and not (key.endswith("]") and base.endswith("parameters")):
+        base = field
+    root, _, name = base.partition(".")
+    of_parameter = key[:-1] if bracket and base != field else None
+    if root in _KNOWN and name:
         if name not in _KNOWN[root]:
             raise ValueError(f"{{{field}}} is unknown: {did_you_mean(name, _KNOWN[root])}")
-        return root, name
-    if field.startswith("parameters[") and field.endswith("]"):
-        return "parameters", field[len("parameters[") : -1]
+        return root, name, of_parameter
+    if base == "parameters" and of_parameter is not None:
+        return root, "", of_parameter
     known = ["parameters[x]", *(f"{root}.{name}" for root in _KNOWN for name in _KNOWN[root])]
     raise ValueError(f"{{{field}}} is unknown: {did_you_mean(field, known)}")
 
 
-def _attribute(run: FlowRun | TaskRun | None, name: str) -> Any:
-    if run is None:
-        raise ValueError("no such run is going on here")
-    return getattr(run, name)
+class RunView:
+    """A run as templates of names see it."""
+
+    def __init__(self, root: str, runtime: Runtime) -> None:
+        self._root, self._runtime = root, runtime
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _KNOWN[self._root]:
+            hint = did_you_mean(name, _KNOWN[self._root])
+            raise ValueError(f"{{{self._root}.{name}}} is unknown: {hint}")
+        return self._runtime.attribute(self._root, name)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import date, datetime
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel
 
 from upshot.exceptions import InvalidOption, ParameterBindError, ReservedArgumentError
 
@@ -69,7 +71,7 @@ def arguments_of(
 
 
 def describe(parameters: Mapping[str, Any]) -> str:
-    """Parameters as JSON for people: what is large or not plain is told by its type only."""
+    """Parameters as JSON for people: what is large or has no parts is told by its type only."""
     describer = _Describer()
     described = {_text(name): describer.described(v, 0) for name, v in parameters.items()}
     return orjson.dumps(described).decode()
@@ -102,6 +104,8 @@ class _Describer:
             return _text(value)
         if isinstance(value, UUID | datetime | date | PurePath):
             return _text(str(value))
+        if depth < _DEEPEST and (parts := _parts_of(value)) is not None:
+            return self._each(parts, depth)
         if depth == _DEEPEST or type(value) not in _COLLECTIONS or len(value) > _MOST_ITEMS:
             return None
         if type(value) is dict:
@@ -119,6 +123,18 @@ class _Describer:
             self.room -= len(str(key))
             found[key] = self.described(item, depth + 1)
         return found
+
+
+def _parts_of(value: Any) -> list[tuple[str, Any]] | None:
+    """The fields of a dataclass or a model, but for those that its text leaves out, too."""
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        shown = [name for name, field in fields.items() if field.repr]
+    elif is_dataclass(value) and not isinstance(value, type):
+        shown = [field.name for field in dataclass_fields(value) if field.repr]
+    else:
+        return None
+    return [(name, getattr(value, name)) for name in shown[:_MOST_ITEMS]]
 
 
 def _is_short(value: int) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from upshot._keys import Runtime, RunView
 from upshot._options import is_async
-from upshot.exceptions import InvalidOption, did_you_mean
+from upshot.context import FlowRunContext, TaskRunContext
+from upshot.exceptions import InvalidOption, InvalidOptionValue, did_you_mean
+
+_MORE = ("parameters", "flow_run", "task_run")
 
 
 def checked_run_name(option: str, value: Any) -> str | Callable[[], str] | None:
@@ -28,6 +33,21 @@ def checked_run_name(option: str, value: Any) -> str | Callable[[], str] | None:
     return called
 
 
+def _words(template: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a template may name: the parameters, and behind them what templates of keys do."""
+    if not any(f"{{{word}" in template for word in _MORE):
+        return parameters
+    flow, task = FlowRunContext.get(), TaskRunContext.get()
+    runtime = Runtime(
+        parameters,
+        flow.run_record if flow else None,
+        task.task_run if task else None,
+        flow.parameters if flow else None,
+    )
+    more = {"parameters": parameters} | {word: RunView(word, runtime) for word in _MORE[1:]}
+    return ChainMap(dict(parameters), more)
+
+
 def run_name(option: str, value: Any, parameters: Mapping[str, Any]) -> str:
     """The name of a run with these parameters.
 
@@ -37,7 +57,9 @@ def run_name(option: str, value: Any, parameters: Mapping[str, Any]) -> str:
     value = checked_run_name(option, value)
     if isinstance(value, str):
         try:
-            return value.format_map(parameters)
+            return value.format_map(_words(value, parameters))
+        except ValueError as error:
+            raise InvalidOptionValue(option, f"{value!r} cannot be filled: {error}") from error
         except KeyError as error:
             hint = did_you_mean(str(error.args[0]), parameters)
             problem = f"{value!r} names {error.args[0]!r}, which is no parameter: {hint}"

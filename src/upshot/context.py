@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from upshot._context_model import ContextModel, RunContext, Runner, entered
 from upshot._lineage import Lineage
 from upshot._made import MadeRuns
 from upshot._replay import Place, Replay
 from upshot._tags import tags as tags
 from upshot._waiting import Completion, wait_blocking
 from upshot.exceptions import MissingContextError
-from upshot.records import FlowRun, Run, StateType, TaskRun, moment
+from upshot.records import FlowRun, Run, TaskRun
 from upshot.results import ResultFactory
 from upshot.runstore import RunStore, open_store
-from upshot.runstore._listing import made_at
 from upshot.settings import Settings, get_current_settings
 
 Told: TypeAlias = tuple[Callable[[Any], object] | None, Callable[[Any], object] | None]
@@ -34,13 +33,19 @@ class Named(Protocol):
     name: str
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class FlowRunContext:
+@dataclass(eq=False, kw_only=True)
+class FlowRunContext(RunContext):
     """The flow run that is going on here.
+
+    One that is made by hand is current in a `with` block, like any `ContextModel`; `construct`
+    makes one of a few fields.
 
     Attributes:
         flow: the flow.
         flow_run: the record of its run.
+        client: the client that a context made by hand was given.
+        background_tasks: the task group, likewise.
+        task_runner: where the runs that are submitted here go.
         parameters: what the flow was called with, defaults included.
         result_factory: what makes documents of the values that the flow returns.
         made: the ends of the runs that this attempt of the flow has made so far.
@@ -51,13 +56,18 @@ class FlowRunContext:
     """
 
     current: ClassVar[ContextVar[FlowRunContext | None]] = ContextVar("upshot_flow_run")
+    __var__ = current
+    told = ("flow", "flow_run", "client", "result_factory", "background_tasks", "parameters")
 
     flow: Named
     flow_run: FlowRun
     parameters: Mapping[str, Any]
     result_factory: ResultFactory
-    store: RunStore
-    settings: Settings
+    client: Any = None
+    background_tasks: Any = None
+    task_runner: Any = Runner()  # noqa: RUF009  a descriptor of it is what it is to be
+    store: RunStore = field(default_factory=open_store)
+    settings: Settings = field(default_factory=get_current_settings)
     retries: int = 0
     log_prints: bool = False  # whether what it prints is logged
     made: MadeRuns = field(default_factory=MadeRuns)
@@ -70,16 +80,19 @@ class FlowRunContext:
     submitted: set[Completion] = field(default_factory=set)
     host: Any = None  # how other threads start async functions on the flow's loop
     loop_thread: int | None = None  # the thread of that loop
-    runner: Any = None  # the task runner of this run, once something was submitted
+    runner: Any = field(default=None, init=False)  # the task runner, once there is one
+
+    @property
+    def run_record(self) -> FlowRun | None:
+        """The record of the run, also where a context made by hand has a copy of it."""
+        run: Any = self.flow_run
+        if run is None or isinstance(run, FlowRun):
+            return run
+        return self.store.flow_run(run.id) if isinstance(run.id, UUID) else None
 
     def host_on(self, host: Any) -> None:
         """Remember how functions are started on the loop that runs the flow in this thread."""
         self.host, self.loop_thread = host, threading.get_ident()
-
-    @classmethod
-    def get(cls) -> Self | None:
-        """The innermost one here; None outside of flows."""
-        return cls.current.get(None)  # type: ignore[return-value]
 
     def unfinished(self) -> list[Completion]:
         """The runs that were submitted, here and not before a fork, and have not ended."""
@@ -88,8 +101,8 @@ class FlowRunContext:
 
     def in_worker(self) -> WorkerFlow:
         """What a worker process needs to know of the flow run, so that it can be pickled."""
-        how = self.retries, self.log_prints
-        return WorkerFlow(self.flow.name, self.flow_run, self.result_factory, *how)
+        name, run = getattr(self.flow, "name", ""), self.run_record
+        return WorkerFlow(name, run, self.result_factory, self.retries, self.log_prints)
 
     def end_nested(self) -> None:
         """In a worker process: wait for the runs that were submitted, and have all runs recorded.
@@ -166,47 +179,27 @@ def _arrived(
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class TaskRunContext:
-    """The task run that is going on here.
+class TaskRunContext(RunContext):
+    """The task run that is going on here; made by hand as a `FlowRunContext` is.
 
     Attributes:
         task: the task.
         task_run: the record of its run.
+        client: the client that a context made by hand was given.
         parameters: what the task was called with, defaults included, in the signature's order.
         result_factory: what makes documents of the values that the task returns.
     """
 
     current: ClassVar[ContextVar[TaskRunContext | None]] = ContextVar("upshot_task_run")
+    __var__ = current
+    told = ("task", "task_run", "client", "result_factory", "parameters")
 
     task: Named
     task_run: TaskRun
     parameters: Mapping[str, Any]
     result_factory: ResultFactory
     log_prints: bool = False  # whether what it prints is logged
-
-    @property
-    def start_time(self) -> datetime:
-        """When the attempt that is going on began; before the first, when the run was made."""
-        started = [step for step in self.task_run.history if step.type is StateType.RUNNING]
-        return moment(started[-1].timestamp if started else made_at(self.task_run))
-
-    @classmethod
-    def get(cls) -> Self | None:
-        """The innermost one here; None outside of tasks."""
-        return cls.current.get(None)  # type: ignore[return-value]
-
-
-@contextmanager
-def entered(values: Mapping[ContextVar[Any], Any]) -> Iterator[None]:
-    """Give context variables these values for as long as the block lasts."""
-    tokens = [(variable, variable.set(value)) for variable, value in values.items()]
-    try:
-        yield
-    finally:
-        for variable, token in tokens:
-            # a coroutine that is closed by the collector ends in a context of its own
-            with suppress(ValueError):
-                variable.reset(token)
+    client: Any = None
 
 
 def get_run_context() -> TaskRunContext | FlowRunContext:
@@ -259,3 +252,13 @@ def state_for_result(obj: object) -> Any:
     """The state of the run of this flow run that returned this very object; None if none did."""
     flow = FlowRunContext.get()
     return None if flow is None else flow.lineage.state(obj)
+
+
+__all__ = [
+    "ContextModel",
+    "FlowRunContext",
+    "TaskRunContext",
+    "entered",
+    "get_run_context",
+    "tags",
+]

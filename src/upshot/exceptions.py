@@ -17,6 +17,7 @@
     ├── UnknownBlock (ValueError)            no storage was saved under that name
     ├── BlockExists (ValueError)             another storage was saved under that name
     ├── MissingContextError (RuntimeError)   asked for the current run outside of one
+    ├── ContextMisuse (RuntimeError)         a context was entered twice, or left too often
     ├── MappingMissingIterable (TypeError)   `map` was given nothing to iterate over
     ├── MappingLengthMismatch (ValueError)   `map` was given iterables of different lengths
     ├── WouldBlockLoop (RuntimeError)        a blocking wait could never end
@@ -301,6 +302,10 @@ class MissingContextError(UpshotError, RuntimeError):
 
     def __str__(self) -> str:
         return "no flow or task is running here; call this from inside a flow or task"
+
+
+class ContextMisuse(UpshotError, RuntimeError):
+    """A context was entered twice, or left more often than it was entered."""
 
 
 class MappingMissingIterable(UpshotError, TypeError):

@@ -156,7 +156,7 @@ class Flow(Decorated[P, R_co]):
             settings=settings,
             retries=self.retries,
             log_prints=logs_prints(self.log_prints, around),
-            runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
+            task_runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
             replay=Replay() if self.retries else None,
         )
 

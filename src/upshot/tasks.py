@@ -120,6 +120,7 @@ class Task(Submitting[P, R_co]):
         if place is not None and place.task_run is not None:
             return place.task_run  # of an earlier attempt of the flow
         index = flow.next_call_index(self.task_key) if flow else 0
+        around = flow.run_record if flow else None
         run = TaskRun(
             name=f"{self.name}-{index}",
             task_name=self.name,
@@ -127,8 +128,8 @@ class Task(Submitting[P, R_co]):
             task_version=self.version,
             inputs=self._no_inputs,
             call_index=index,
-            flow_run=flow.flow_run if flow else None,
-            tags=tags_of_new_run(self.tags, flow.flow_run if flow else None),
+            flow_run=around,
+            tags=tags_of_new_run(self.tags, around),
         )
         if place is not None:
             place.task_run = run

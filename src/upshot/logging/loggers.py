@@ -76,7 +76,7 @@ def get_run_logger(
     here = context or TaskRunContext.get() or FlowRunContext.get()
     if isinstance(here, TaskRunContext):
         flow = FlowRunContext.get()
-        around = here.task_run.flow_run or (flow.flow_run if flow else None)
+        around = getattr(here.task_run, "flow_run", None) or (flow.flow_run if flow else None)
         return task_run_logger(here.task_run, here.task, around, **kwargs)
     if isinstance(here, FlowRunContext):
         return flow_run_logger(here.flow_run, here.flow, **kwargs)
