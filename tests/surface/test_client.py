@@ -150,6 +150,12 @@ def test_an_identity_may_be_given_as_text(client: SyncUpshotClient) -> None:
     assert client.read_flow_run(str(id)).id == id
 
 
+@pytest.mark.parametrize("id", ["report", "", 3, None])
+def test_what_is_no_identity_is_refused(client: SyncUpshotClient, id: Any) -> None:
+    with pytest.raises(ValueError, match=f"identities are UUIDs; got {id!r}"):
+        client.read_flow_run(id)
+
+
 @pytest.mark.parametrize(
     ("method", "arguments", "kind"),
     [

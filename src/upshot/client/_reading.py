@@ -185,5 +185,12 @@ class Reading:
 
 
 def as_uuid(id: UUID | str) -> UUID:
-    """An identity, which may have been given as text."""
-    return id if isinstance(id, UUID) else UUID(id)
+    """An identity, which may have been given as text.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    try:
+        return id if isinstance(id, UUID) else UUID(id)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"identities are UUIDs; got {id!r}") from error
