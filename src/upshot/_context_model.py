@@ -125,6 +125,11 @@ class RunContext(Current):
             setattr(twin, name, value)
         return twin
 
+    def __repr__(self) -> str:
+        of, run = (getattr(self, name) for name in self.told[:2])
+        name, of_what = getattr(run, "name", None), getattr(of, "name", None)
+        return f"{type(self).__name__}({self.told[1]}={name!r}, {self.told[0]}={of_what!r})"
+
 
 class Runner:
     """A flow run's task runner, made when something is submitted to it or somebody asks for it."""

@@ -33,7 +33,7 @@ class Named(Protocol):
     name: str
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, repr=False)
 class FlowRunContext(RunContext):
     """The flow run that is going on here.
 
@@ -178,7 +178,7 @@ def _arrived(
     )
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class TaskRunContext(RunContext):
     """The task run that is going on here; made by hand as a `FlowRunContext` is.
 

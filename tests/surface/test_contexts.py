@@ -243,6 +243,15 @@ def test_the_start_of_a_flow_run_is_that_of_its_attempt() -> None:
     assert starts[0].tzinfo is not None
 
 
+def test_a_context_of_a_run_says_which_run_it_is() -> None:
+    @flow(flow_run_name="the run")
+    def named() -> str:
+        return repr(get_run_context())
+
+    assert named() == "FlowRunContext(flow_run='the run', flow='named')"
+    assert repr(TaskRunContext.construct()) == "TaskRunContext(task_run=None, task=None)"
+
+
 def test_contexts_are_to_be_had_of_upshot() -> None:
     assert public.FlowRunContext is FlowRunContext
     assert public.get_run_context is get_run_context

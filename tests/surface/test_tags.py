@@ -190,3 +190,14 @@ def test_flow_runs_are_found_by_their_tags() -> None:
         for wanted in (("a",), ("b", "a"), ("c",))
     ]
     assert found == [{("a", "b"), ("a",)}, {("a", "b")}, set()]
+
+
+def test_tags_hold_for_a_call_for_run_and_for_submit() -> None:
+    @flow
+    def around() -> Any:
+        with tags("block"):
+            return [seen(), seen._run().result(), seen.submit().result()]
+
+    assert around() == [{"own", "block"}] * 3
+    with tags("outside"):
+        assert seen_by_flow() == seen_by_flow._run().result() == {"outside"}
