@@ -18,7 +18,7 @@ from upshot._returning import alisted, listed
 from upshot._run_names import run_name
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
-from upshot.logging._prints import printing
+from upshot.logging._around import around
 from upshot.records import moment
 from upshot.results import Runtime
 from upshot.runstore import RunStore, open_store
@@ -50,7 +50,10 @@ class TaskBody(Dependent):
     def call(self) -> Any:
         """Call the function."""
         try:
-            with entered(self._variables(is_async=False)), printing(self.context):
+            with (
+                entered(self._variables(is_async=False)),
+                around(self.context),
+            ):
                 return listed(self.fn(*self.args, **self.kwargs))
         finally:
             del self  # see `sync_driver.invoke`
@@ -58,7 +61,10 @@ class TaskBody(Dependent):
     async def acall(self) -> Any:
         """Call the function, if it is async."""
         try:
-            with entered(self._variables(is_async=True)), printing(self.context):
+            with (
+                entered(self._variables(is_async=True)),
+                around(self.context),
+            ):
                 return await alisted(self.fn(*self.args, **self.kwargs))
         finally:
             del self

@@ -25,7 +25,7 @@ from upshot._tags import tags_of_new_run
 from upshot._waiting import Completion
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
-from upshot.logging._prints import printing
+from upshot.logging._around import around
 from upshot.logging.loggers import apply_level
 from upshot.records import FlowRun, TaskRun, moment
 from upshot.results import Runtime
@@ -42,13 +42,13 @@ class FlowBody(Dependent):
     def call(self) -> Any:
         """Call the function."""
         self._start()
-        with entered(self._variables(is_async=False)), printing(self.context):
+        with entered(self._variables(is_async=False)), around(self.context):
             return listed(self.fn(*self.args, **self.kwargs))
 
     async def acall(self) -> Any:
         """Call the function, if it is async."""
         self._start()
-        with entered(self._variables(is_async=True)), printing(self.context):
+        with entered(self._variables(is_async=True)), around(self.context):
             try:
                 return await alisted(self.fn(*self.args, **self.kwargs))
             except BaseException as error:

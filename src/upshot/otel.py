@@ -5,11 +5,13 @@ Needs `pip install upshot[otel]`, and an SDK that exports what is told here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 from uuid import UUID
 
 try:
-    from opentelemetry import metrics, trace
+    from opentelemetry import context, metrics, trace
 except ImportError as error:
     raise ImportError("upshot.otel needs OpenTelemetry: pip install upshot[otel]") from error
 
@@ -25,6 +27,8 @@ from upshot.events import (
     StateEntered,
     subscribe,
 )
+from upshot.logging._around import surroundings
+from upshot.records import Run
 
 _FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED", "PAUSED"})
 _BAD = frozenset({"FAILED", "CRASHED", "CANCELLED"})
@@ -36,9 +40,9 @@ def instrument(
 ) -> Instrumentation:
     """Make a span of each flow run and task run in this process, and count, until it is closed.
 
-    A task run's span is a child of its flow run's, and a subflow's of the flow run's around it; the
-    outermost one is a child of the span that is current where the flow is called. Attempts and
-    other states are events of the span.
+    A run's span is current while its function is called: it is the parent of the spans that are
+    made there, those of nested runs included. The outermost one is a child of the span that is
+    current where the flow is called. Attempts and other states are events of the span.
 
     Args:
         tracer_provider: gives the tracer; by default the global one.
@@ -66,10 +70,13 @@ class Instrumentation:
         self._rows = meter.create_counter("upshot.commit.rows", "{row}", "in the run store")
         self._commits = meter.create_histogram("upshot.commit.duration", "s", "waits for commits")
         self._subscription = subscribe(self._heard)
+        surroundings.append(self._current)
 
     def close(self) -> None:
         """Tell nothing more; spans of runs that go on are ended."""
         self._subscription.close()
+        if self._current in surroundings:
+            surroundings.remove(self._current)
         for id in list(self._spans):
             self._end(id, None)
 
@@ -78,6 +85,18 @@ class Instrumentation:
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+    @contextmanager
+    def _current(self, run: Run) -> Iterator[None]:
+        span, _ = self._spans.get(run.id, (None, None))
+        if span is None:
+            yield
+            return
+        token = context.attach(trace.set_span_in_context(span))
+        try:
+            yield
+        finally:
+            context.detach(token)
 
     def _heard(self, event: Event) -> None:
         match event:
@@ -125,10 +144,12 @@ class Instrumentation:
 
     def _begin(self, event: StateEntered) -> trace.Span:
         around = event.run.flow_run_id
-        parent = self._spans.get(around) if around is not None else None
+        parent, _ = self._spans.get(around, (None, None)) if around else (None, None)
+        if parent is not None and _trace(parent) == _trace(trace.get_current_span()):
+            parent = None  # the current one is below it, and nearer
         return self._tracer.start_span(
             _title(event.run),
-            None if parent is None else trace.set_span_in_context(parent[0]),
+            None if parent is None else trace.set_span_in_context(parent),
             attributes=_facts(event),
             start_time=_nanoseconds(event.at),
         )
@@ -137,6 +158,10 @@ class Instrumentation:
         span, _ = self._spans.pop(id, (None, None))
         if span is not None:
             span.end(None if at is None else _nanoseconds(at))
+
+
+def _trace(span: trace.Span) -> int:
+    return span.get_span_context().trace_id
 
 
 def _title(run: RunFacts) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -192,3 +193,65 @@ def test_spans_of_runs_that_go_on_are_ended_when_it_is_closed() -> None:
     told = instrument(found.tracers, found.meters)
     flow(name="around")(told.close)()
     assert [span.name for span in found.all_spans()] == ["flow around"]
+
+
+def test_the_span_of_a_run_is_current_in_its_function(exported: Exported) -> None:
+    tracer = exported.tracers.get_tracer("library")
+
+    def requests() -> int:
+        with tracer.start_as_current_span("request"):
+            return 1
+
+    @task(name="inner")
+    async def inner() -> int:
+        return requests()
+
+    @task(name="nests", task_run_name="sync")
+    def nests() -> int:
+        with tracer.start_as_current_span("block"):
+            return double(1)
+
+    @flow(name="around", task_runner=ConcurrentTaskRunner())
+    async def around() -> None:
+        nests()
+        await inner()
+
+    asyncio.run(around())
+    spans = exported.spans()
+    parents = {
+        "request": "task inner",
+        "task inner": "flow around",
+        "task double": "block",
+        "block": "task nests",
+        "task nests": "flow around",
+    }
+    for name, parent in parents.items():
+        assert parent_of(spans[name]) == id_of(spans[parent])
+
+
+def test_the_span_of_a_submitted_run_is_current_in_its_thread(exported: Exported) -> None:
+    tracer = exported.tracers.get_tracer("library")
+
+    @task(name="inner")
+    def inner(x: int) -> None:
+        tracer.start_span(f"request {x}").end()
+
+    @flow(name="around", task_runner=ConcurrentTaskRunner())
+    def around() -> None:
+        inner.map(range(3))
+
+    around()
+    runs = {id_of(span) for span in exported.all_spans() if span.name == "task inner"}
+    requests = [span for span in exported.all_spans() if span.name.startswith("request")]
+    assert {parent_of(span) for span in requests} == runs
+    assert len(runs) == 3
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_the_traceback_of_an_error_shows_no_frame_of_a_library(exported: Exported) -> None:
+    with pytest.raises(ValueError, match="my password") as caught:
+        fails()
+    here = [frame.name for frame in caught.traceback]
+    assert here[0] == "test_the_traceback_of_an_error_shows_no_frame_of_a_library"
+    assert here[-1] == "fails"
+    assert len(here) == 3

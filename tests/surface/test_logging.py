@@ -13,8 +13,16 @@ from typing import Any
 import pytest
 
 from upshot import exceptions, flow, get_run_context, get_run_logger, tags, task
+from upshot.client.schemas import objects as client
+from upshot.context import FlowRunContext, TaskRunContext
 from upshot.exceptions import InvalidSettings, MissingContextError
-from upshot.logging import disable_run_logger, flow_run_logger, get_logger, task_run_logger
+from upshot.logging import (
+    disable_logger,
+    disable_run_logger,
+    flow_run_logger,
+    get_logger,
+    task_run_logger,
+)
 from upshot.settings import temporary_settings
 from upshot.task_runners import ConcurrentTaskRunner
 
@@ -121,6 +129,22 @@ def test_the_context_can_be_given(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records[-1].flow_name == "around"  # type: ignore[attr-defined]
 
 
+def test_a_context_that_is_made_by_hand_has_a_logger() -> None:
+    with FlowRunContext.construct(flow_run=client.FlowRun.construct(id=1, name="by hand")):
+        record = get_run_logger().extra
+    assert record == {"flow_run_id": "1", "flow_run_name": "by hand", "flow_name": "<unknown>"}
+    run = client.TaskRun.construct(id=2, name="inner", flow_run_id=1)
+    with TaskRunContext.construct(task_run=run):
+        assert get_run_logger().extra == {
+            "flow_run_id": "1",
+            "flow_run_name": "<unknown>",
+            "flow_name": "<unknown>",
+            "task_run_id": "2",
+            "task_run_name": "inner",
+            "task_name": "<unknown>",
+        }
+
+
 def test_a_context_that_is_none_is_refused() -> None:
     with pytest.raises(TypeError, match="FlowRunContext or a TaskRunContext, not 'foo'"):
         get_run_logger("foo")  # type: ignore[arg-type]
@@ -186,6 +210,13 @@ def test_disabled_run_loggers_drop_all(caplog: pytest.LogCaptureFixture) -> None
     assert "hidden" in caplog.text
     with pytest.raises(MissingContextError):
         logs.fn()
+
+
+def test_a_logger_can_be_disabled_for_a_block() -> None:
+    logger = logging.getLogger("griffin")
+    with disable_logger("griffin"):
+        assert logger.disabled
+    assert not logger.disabled
 
 
 def test_run_loggers_are_enabled_again_after_an_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from upshot.logging.loggers import (
     RunLogger,
+    disable_logger,
     disable_run_logger,
     flow_run_logger,
     get_logger,
@@ -13,6 +14,7 @@ from upshot.logging.loggers import (
 
 __all__ = [
     "RunLogger",
+    "disable_logger",
     "disable_run_logger",
     "flow_run_logger",
     "get_logger",

@@ -6,7 +6,6 @@ import builtins
 import os
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from upshot import _registry
@@ -25,7 +24,7 @@ def print_as_log(*args: Any, **kwargs: Any) -> None:
     `sys.stdout` and `sys.stderr`, and where the program has set up no handler for log records.
     """
     context = TaskRunContext.get() or FlowRunContext.get()
-    logged = context is not None and context.log_prints and not getattr(_here, "logging", False)
+    logged = getattr(context, "log_prints", False) and not getattr(_here, "logging", False)
     if not logged or kwargs.get("file") not in (None, sys.stdout, sys.stderr):
         _plain(*args, **kwargs)
         return
@@ -69,14 +68,6 @@ class patch_print:
             _patched -= 1
             if not _patched and builtins.print is print_as_log:
                 builtins.print = _plain
-
-
-_AS_IT_IS: AbstractContextManager[None] = nullcontext()
-
-
-def printing(context: FlowRunContext | TaskRunContext) -> AbstractContextManager[None]:
-    """What is around the function of a run: `patch_print` if it is to log what it prints."""
-    return patch_print() if context.log_prints else _AS_IT_IS
 
 
 def _start_over() -> None:

@@ -76,7 +76,7 @@ def get_run_logger(
     here = context or TaskRunContext.get() or FlowRunContext.get()
     if isinstance(here, TaskRunContext):
         flow = FlowRunContext.get()
-        around = getattr(here.task_run, "flow_run", None) or (flow.flow_run if flow else None)
+        around = flow.flow_run if flow else None
         return task_run_logger(here.task_run, here.task, around, **kwargs)
     if isinstance(here, FlowRunContext):
         return flow_run_logger(here.flow_run, here.flow, **kwargs)
@@ -107,9 +107,11 @@ def task_run_logger(
     facts = {
         "task_run_id": str(task_run.id),
         "task_run_name": task_run.name,
-        "task_name": task.name if task is not None else getattr(task_run, "task_name", _UNKNOWN),
+        "task_name": _name(task, getattr(task_run, "task_name", None)),
     }
-    around = _facts_of_flow(flow_run or task_run.flow_run, flow)
+    around = _facts_of_flow(getattr(task_run, "flow_run", None) or flow_run, flow)
+    if around["flow_run_id"] is None and task_run.flow_run_id is not None:
+        around["flow_run_id"] = str(task_run.flow_run_id)
     return RunLogger(logging.getLogger(_OF_RUNS[1]), {**around, **facts, **kwargs})
 
 
@@ -117,8 +119,24 @@ def _facts_of_flow(run: FlowRun | None, flow: Any) -> dict[str, Any]:
     return {
         "flow_run_id": str(run.id) if run else None,
         "flow_run_name": run.name if run else _UNKNOWN,
-        "flow_name": flow.name if flow is not None else getattr(run, "flow_name", _UNKNOWN),
+        "flow_name": _name(flow, getattr(run, "flow_name", None)),
     }
+
+
+def _name(what: Any, recorded: str | None) -> str:
+    """The name of a flow or a task, if that is known."""
+    return getattr(what, "name", recorded) or _UNKNOWN
+
+
+@contextmanager
+def disable_logger(name: str) -> Iterator[None]:
+    """Drop all that the logger of this name is told, for as long as the block lasts."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 @contextmanager
@@ -162,6 +180,7 @@ def apply_level() -> None:
 __all__ = [
     "RunLogger",
     "apply_level",
+    "disable_logger",
     "disable_run_logger",
     "flow_run_logger",
     "get_logger",
