@@ -123,7 +123,25 @@ def place_of(reference: PersistedResult[Any], *, trust: bool = False) -> tuple[F
         return found
     if not trust:
         raise UntrustedReference(key, uri)
-    folder: FileSystem = _registry.load("storage", "local-file-system")(basepath="/")
-    if (inside := folder.key_of(uri)) is None:
+    place = _anywhere(uri)
+    inside = None if place is None else place.key_of(uri)
+    if place is None or inside is None:
         raise UnknownStorage(key, uri)
-    return folder, inside
+    return place, inside
+
+
+_BUCKETS = ("abfs", "abfss", "az", "gcs", "gs", "s3")
+
+
+def _anywhere(uri: str) -> FileSystem | None:
+    """The storage of all files of this machine, or of a whole bucket; None for other places."""
+    place: FileSystem
+    scheme, _, rest = uri.partition("://")
+    if scheme == "file":
+        place = _registry.load("storage", "local-file-system")(basepath="/")
+        return place
+    bucket = rest.partition("/")[0]
+    if scheme not in _BUCKETS or not bucket:
+        return None
+    place = _registry.load("storage", "remote-file-system")(basepath=f"{scheme}://{bucket}")
+    return place

@@ -56,6 +56,7 @@ class TestRemoteFileSystem(StorageContract):
         storage.filesystem.store.clear()
 
 
+SHARED = {"skip_instance_cache": False}  # one client for all tests, to save time
 MOTO_TAKES = [key for key in storages.KEYS if "\n" not in key]  # its routes end with the line
 
 
@@ -72,7 +73,9 @@ class TestS3(StorageContract):
     def storage(self, s3_server: str) -> FileSystem:
         bucket = uuid4().hex
         keys = {"aws_access_key_id": "name", "aws_secret_access_key": "key"}
-        storage = S3(bucket_path=f"{bucket}/folder", **keys, settings={"endpoint_url": s3_server})
+        storage = S3(
+            bucket_path=f"{bucket}/folder", **keys, settings={"endpoint_url": s3_server, **SHARED}
+        )
         storage.filesystem.filesystem.mkdir(bucket)
         return storage
 
@@ -89,7 +92,7 @@ class TestGCS(StorageContract):
         storage = GCS(
             bucket_path=f"{bucket}/folder",
             project="test",
-            settings={"endpoint_url": gcs_server, "token": "anon"},
+            settings={"endpoint_url": gcs_server, "token": "anon", **SHARED},
         )
         storage.filesystem.filesystem.mkdir(bucket)
         return storage
@@ -101,7 +104,9 @@ class TestAzure(StorageContract):
     def storage(self, azure_server: str) -> FileSystem:
         container = uuid4().hex
         storage = Azure(
-            bucket_path=f"{container}/folder", azure_storage_connection_string=azure_server
+            bucket_path=f"{container}/folder",
+            azure_storage_connection_string=azure_server,
+            settings=SHARED,
         )
         storage.filesystem.filesystem.mkdir(container)
         return storage

@@ -16,9 +16,10 @@ from pydantic import SecretStr, ValidationError
 
 from tests import servers
 from upshot import filesystems, flow, task
-from upshot.exceptions import InvalidStorageKey, StorageUnavailable
+from upshot.exceptions import InvalidStorageKey, StorageUnavailable, UntrustedReference
 from upshot.filesystems import GCS, S3, Azure, FileSystem, GitHub, RemoteFileSystem
 from upshot.results import PersistedResult
+from upshot.testing import isolated
 
 LARGE = os.urandom(2**20) * 40
 # what the libraries of Google and Azure send they send as bytes
@@ -146,6 +147,86 @@ def test_a_result_that_s3_no_longer_has_is_computed_again(s3: S3) -> None:
         return count()
 
     assert twice() == [2]
+
+
+def test_a_reference_leads_to_its_bucket_in_another_home_that_trusts_it(s3: S3) -> None:
+    s3.filesystem.filesystem.mkdir(s3.bucket_path)
+    with isolated():
+        reference = double.with_options(result_storage=s3)(3, return_state=True).data
+    again = PersistedResult.model_validate_json(reference.json())
+    with isolated():
+        with pytest.raises(UntrustedReference):
+            again.get()
+        assert again.get(trust=True) == [3, 3]
+
+
+def _calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of S3 from now on."""
+    import s3fs
+
+    calls = []
+    call = s3fs.S3FileSystem._call_s3
+
+    async def noted(self: Any, method: str, *args: Any, **options: Any) -> Any:
+        calls.append(method)
+        return await call(self, method, *args, **options)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", noted)
+    return calls
+
+
+def test_one_request_reads_from_s3_and_one_writes(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.filesystem.filesystem.mkdir(s3.bucket_path)
+    calls = _calls(monkeypatch)
+    s3.write_path("small", b"bytes")
+    s3.write_path("small", b"others")
+    assert s3.read_path("small") == b"others"
+    assert calls == ["put_object", "put_object", "get_object"]
+    calls.clear()
+    s3.write_path("large", LARGE)
+    assert (calls[0], *sorted({*calls[1:-1]}), calls[-1]) == (
+        *("create_multipart_upload", "upload_part", "complete_multipart_upload"),
+    )
+    calls.clear()
+    assert s3.read_path("large") == LARGE
+    assert calls == ["get_object"]
+
+
+def test_an_upload_that_fails_in_the_middle_leaves_the_old_bytes(
+    s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    s3.filesystem.filesystem.mkdir(s3.bucket_path)
+    s3.write_path("large", b"old")
+    call = s3fs.S3FileSystem._call_s3
+
+    async def failing(self: Any, method: str, *args: Any, **options: Any) -> Any:
+        if method == "upload_part" and options["PartNumber"] == 3:
+            raise PermissionError("the third part")
+        return await call(self, method, *args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(s3fs.S3FileSystem, "_call_s3", failing)
+        with pytest.raises(StorageUnavailable, match="the third part"):
+            s3.write_path("large", LARGE)
+    assert s3.read_path("large") == b"old"
+
+
+def test_a_file_of_azure_that_is_replaced_while_it_is_read_is_read_again(azure: Azure) -> None:
+    class ResourceModifiedError(Exception):
+        pass
+
+    def get_file(path: str, name: str, **options: Any) -> None:
+        tries.append(path)
+        if len(tries) < 3:
+            raise ResourceModifiedError
+        Path(name).write_bytes(b"new")
+
+    tries: list[str] = []
+    azure.filesystem._filesystem = MagicMock(get_file=get_file)
+    assert azure.read_path("file") == b"new"
+    assert len(tries) == 3
 
 
 def _unreachable(port: int) -> list[FileSystem]:

@@ -235,6 +235,14 @@ def test_settings_are_shown_nowhere(base: str) -> None:
     assert "hunter2" not in repr(remote) + str(remote)
 
 
+@pytest.mark.parametrize("settings", [{}, {"secret": "hunter2"}])
+def test_a_description_keeps_its_connections(base: str, settings: dict[str, Any]) -> None:
+    remote = RemoteFileSystem(basepath=base, settings={**settings, "skip_instance_cache": True})
+    described = remote.described()
+    assert "hunter2" not in described.json()
+    assert described.filesystem is remote.described().filesystem
+
+
 @task(persist_result=True)
 def double(number: int) -> list[int]:
     return [number, number]

@@ -88,12 +88,15 @@ def test_what_lies_in_the_configured_storage_is_found() -> None:
     assert read_reference(reference) == "value"
 
 
-def test_trust_opens_any_folder_and_nothing_else(tmp_path: Path) -> None:
+def test_trust_opens_any_folder_and_nothing_of_the_web(
+    tmp_path: Path,
+) -> None:
     reference = written("value", LocalFileSystem(basepath=str(tmp_path)))
     with pytest.raises(UntrustedReference, match=r"say get\(trust=True\)"):
         reference.get()
     assert reference.get(trust=True) == "value"
-    for uri in (None, "", "s3://bucket/key", "file:key", "file://host/key", "file:///", "/a/key"):
+    web = ("https://example.org/key", "s3://", "s3:///key", "s3://bucket", "memory://name/key")
+    for uri in (None, "", "file:key", "file://host/key", "file:///", "/a/key", *web):
         with pytest.raises(UnknownStorage) as caught:
             read_reference(reference.copy(update={"uri": uri}), trust=True)
         assert "'key'" in str(caught.value)

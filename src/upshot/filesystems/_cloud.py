@@ -118,7 +118,11 @@ class Cloud(FileSystem):
 
     def described(self) -> Self:
         """The storage with what is secret among its settings as secrets of pydantic."""
-        return self.model_copy(update={"settings": _fsspec.sealed(self.settings)})
+        settings = _fsspec.sealed(self.settings)
+        if settings == self.settings:
+            return self
+        _ = self.filesystem  # which the copy shares, and its connections with it
+        return self.model_copy(update={"settings": settings})
 
 
 def _opened(value: Any) -> Any:

@@ -54,23 +54,39 @@ def _walk(folder: str, above: frozenset[str], prefix: str = "") -> Iterator[str]
                 yield prefix + entry.name
 
 
-def copy_folder(source: str, target: str, ignore_file: Place | None = None) -> int:
+def copy_folder(
+    source: str, target: str, ignore_file: Place | None = None, *, mode: int = 0o777
+) -> int:
     """Copy the contents of a folder into another, over what is there; gives the number of files.
 
     Copying a folder onto itself does nothing. Each file is whole in its place, or not there.
+
+    Args:
+        source: the folder.
+        target: the other one, which is made where it is not there.
+        ignore_file: a file of patterns, as git's `.gitignore`, of those to leave out.
+        mode: who may look into folders that are made.
     """
     if os.path.realpath(source) == os.path.realpath(target):
         return 0
     # listed before anything is copied, so that a target inside the source is not copied again
     names = files_below(source, ignore_file)
-    os.makedirs(target, exist_ok=True)
+    _make(target, mode)
     for name in names:
-        _copy(os.path.join(source, name), os.path.join(target, name))
+        place = os.path.join(target, name)
+        _make(os.path.dirname(place), mode)
+        _copy(os.path.join(source, name), place)
     return len(names)
 
 
+def _make(folder: str, mode: int) -> None:
+    if not os.path.isdir(folder):
+        _make(os.path.dirname(folder), mode)
+        with suppress(FileExistsError):
+            os.mkdir(folder, mode)
+
+
 def _copy(source: str, target: str) -> None:
-    os.makedirs(os.path.dirname(target), exist_ok=True)
     if os.path.exists(target) and os.path.samefile(source, target):
         return
     beside = Path(target).with_name(f".upshot-{os.urandom(8).hex()}")

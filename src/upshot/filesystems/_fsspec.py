@@ -19,7 +19,8 @@ from upshot import _registry
 from upshot.exceptions import MissingExtra
 from upshot.filesystems._spool import fetched
 
-_PART = 16 * 2**20
+_PART = 8 * 2**20
+_TRIES = 10  # to read a file that others keep replacing
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Kind:
         settings: of its file system, where the user says nothing.
         get: arguments with which `get_file` gives one version of a file.
         put: arguments with which `put_file` needs little memory.
+        changed: the error by which `get_file` says that the file was replaced meanwhile.
         escaped: characters that its paths cannot have.
         has_folders: whether folders must be there before files are.
     """
@@ -41,14 +43,26 @@ class Kind:
     settings: Mapping[str, Any] = field(default_factory=dict)
     get: Mapping[str, Any] = field(default_factory=dict)
     put: Mapping[str, Any] = field(default_factory=dict)
+    changed: str = ""
     escaped: str = ""
     has_folders: bool = False
 
 
-_UNLISTED = {"use_listings_cache": False}
-_S3 = Kind("s3", "s3fs", _UNLISTED, {"max_concurrency": 1}, {"chunksize": _PART})
-_GCS = Kind("gcs", "gcsfs", _UNLISTED, {"concurrency": 1}, {"chunksize": _PART})
-_AZURE = Kind("azure", "adlfs", _UNLISTED, {}, {"max_concurrency": 1}, escaped="%?#")
+# listings go stale, and so does a file system that was made when the environment was another
+_FRESH = {"use_listings_cache": False, "skip_instance_cache": True}
+_S3 = Kind(
+    *("s3", "s3fs", _FRESH),
+    get={"max_concurrency": 1},
+    put={"chunksize": _PART, "max_concurrency": 4},
+)
+_GCS = Kind("gcs", "gcsfs", _FRESH, get={"concurrency": 1}, put={"chunksize": _PART})
+_AZURE = Kind(
+    *("azure", "adlfs", _FRESH),
+    get={"max_concurrency": 1},
+    put={"max_concurrency": 1},
+    changed="ResourceModifiedError",
+    escaped="%?#",
+)
 _MEMORY = Kind()
 _OTHER = Kind(has_folders=True)
 _KINDS = {
@@ -90,6 +104,12 @@ def get_file(filesystem: Any, scheme: str, path: str) -> Any:
         return fetched(lambda name: _write(name, content))
     if kind is _OTHER:
         return fetched(lambda name: _copy_out(filesystem, path, name))
+    for _ in range(_TRIES - 1):
+        try:
+            return fetched(lambda name: filesystem.get_file(path, name, **kind.get))
+        except Exception as error:
+            if type(error).__name__ != kind.changed:
+                raise
     return fetched(lambda name: filesystem.get_file(path, name, **kind.get))
 
 

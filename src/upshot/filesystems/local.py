@@ -105,7 +105,8 @@ class LocalFileSystem(FileSystem):
             FileNotFoundError: if the folder or the file of patterns is not there.
             InvalidStorageKey: if `to_path` is outside of the base path.
         """
-        return copy_folder(working_folder(local_path), self._folder(to_path), ignore_file)
+        source, target = working_folder(local_path), self._folder(to_path)
+        return copy_folder(source, target, ignore_file, mode=0o700)
 
     def open(self, key: str) -> BinaryIO:
         """An unbuffered reader of a file."""

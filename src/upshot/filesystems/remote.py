@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, BinaryIO, ClassVar, cast
+from typing import Any, BinaryIO, ClassVar, Self, cast
 from urllib.parse import quote, unquote
 
 from pydantic import Field, PrivateAttr, field_validator
@@ -41,6 +41,7 @@ class RemoteFileSystem(FileSystem):
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     _filesystem: Any = PrivateAttr(default=None)
+    _described: Any = PrivateAttr(default=None)  # which keeps its connections, too
     _process: int | None = PrivateAttr(default=None)  # that made it, where not given from outside
 
     @field_validator("basepath")
@@ -187,9 +188,15 @@ class RemoteFileSystem(FileSystem):
         except (InvalidStorageKey, UnicodeDecodeError):
             return None
 
-    def described(self) -> RemoteFileSystem:
+    def described(self) -> Self:
         """The storage with what is secret among its settings as secrets of pydantic."""
-        return self.model_copy(update={"settings": _fsspec.sealed(self.settings)})
+        settings = _fsspec.sealed(self.settings)
+        if settings == self.settings:
+            return self
+        if self._described is None or self._described.settings != settings:
+            self._described = self.model_copy(update={"settings": settings})
+        described: Self = self._described
+        return described
 
     @property
     def _scheme(self) -> str:
