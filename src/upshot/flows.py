@@ -235,8 +235,9 @@ def flow(__fn: Any = None, **options: Any) -> Any:
             logged, and changes nothing.
         on_completion: called likewise when the run has completed,
         on_failure: when it has failed and is not retried any more,
-        on_cancellation: when it enters a state of the type CANCELLING,
-        on_crashed: when it was ended from outside.
+        on_cancellation: when it enters a state of the type CANCELLING, or is ended from outside
+            after a client has put it into one,
+        on_crashed: when it is ended from outside otherwise.
 
     Example:
         >>> from upshot import task

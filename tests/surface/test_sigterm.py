@@ -17,8 +17,10 @@ import pytest
 import trio
 
 from upshot import flow, get_run_context, task
+from upshot.client import get_client
 from upshot.exceptions import TerminationSignal
 from upshot.runstore import open_store
+from upshot.states import Cancelling
 
 pytestmark = pytest.mark.usefixtures("upshot_home")
 
@@ -330,3 +332,48 @@ def test_a_forked_child_has_the_hosts_handler() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # a fork among threads of other tests
         assert forks() == signal.SIGTERM
+
+
+def hooks_on_sigterm(*, is_async: bool, cancelling: bool) -> list[str]:
+    """What is called when SIGTERM ends a flow that perhaps was to be cancelled before."""
+    called: list[str] = []
+
+    @task
+    async def cancel(id: Any) -> None:
+        if cancelling:
+            async with get_client() as client:
+                await client.set_flow_run_state(id, Cancelling(), force=True)
+
+    def cancelled(flow: Any, flow_run: Any, state: Any) -> None:
+        called.append(f"cancelled {flow_run.name} {state.name}")
+
+    def crashed(flow: Any, flow_run: Any, state: Any) -> None:
+        called.append(f"crashed {flow_run.name} {state.name}")
+
+    def around() -> None:
+        cancel(get_run_context().flow_run.id)
+        terminate()
+        threading.Event().wait()
+
+    async def aaround() -> None:
+        await cancel(get_run_context().flow_run.id)
+        terminate()
+        await anyio.sleep_forever()
+
+    options: Any = {
+        "flow_run_name": "it",
+        "on_cancellation": [cancelled],
+        "on_crashed": [crashed],
+    }
+    with pytest.raises(TerminationSignal):
+        if is_async:
+            asyncio.run(flow(aaround, **options)())
+        else:
+            flow(around, **options)(return_state=True)
+    return called
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_run_that_was_to_be_cancelled_has_on_cancellation_called_instead(is_async: bool) -> None:
+    assert hooks_on_sigterm(is_async=is_async, cancelling=True) == ["cancelled it Cancelling"]
+    assert hooks_on_sigterm(is_async=is_async, cancelling=False) == ["crashed it Crashed"]

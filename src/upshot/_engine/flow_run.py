@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, settle
 from upshot._engine.effects import Io, Steps
-from upshot._engine.endings import Conclusion, Ended
+from upshot._engine.endings import Conclusion, Ended, recorded_state
 from upshot._engine.failures import note_unrecorded, text_of
 from upshot._engine.hooks import call_hooks
 from upshot._engine.replay import reuse
@@ -61,13 +63,14 @@ def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]
         standing.child_uid = run.uid  # it may have stood for a run that failed
         standing.enter(StateType.RUNNING, "Running", ports.now())
         ports.store.record(standing)
-    end = None
+    end = cancelling = None
     if call.upstreams is not None:
         end = yield from await_upstreams(call, call.upstreams, ports)
     if end is None:
         conclusion = _refusal(call)
         if conclusion is None:
             conclusion = yield from attempt(call, ports)
+        cancelling = yield from _cancelling(call, conclusion, ports)
         end = yield from settle(call, conclusion, ports)
     if call.holds():
         yield Io(call.release)
@@ -79,9 +82,21 @@ def _run(call: FlowCall, standing: TaskRun | None, ports: Ports) -> Steps[Ended]
             ports.store.record(standing)
     except RunStoreError as problem:
         note_unrecorded(end.data, problem)
-    if call.hooks is not None and not end.interrupted_for_good:
+    if cancelling is not None:
+        yield from call_hooks(call.hooks, cancelling, partial(recorded_state, cancelling))
+    elif call.hooks is not None and not end.interrupted_for_good:
         yield from call_hooks(call.hooks, run, end.state)
     return end
+
+
+def _cancelling(call: FlowCall, conclusion: Conclusion, ports: Ports) -> Steps[FlowRun | None]:
+    """The record of a run that crashes, if somebody has put it into a state of cancelling."""
+    if conclusion.type is not StateType.CRASHED or call.hooks is None:
+        return None
+    found: FlowRun | None = None
+    with suppress(RunStoreError):
+        found = yield Io(partial(ports.store.flow_run, call.run.id))
+    return found if found and found.state_type is StateType.CANCELLING else None
 
 
 def _refusal(call: FlowCall) -> Conclusion | None:
