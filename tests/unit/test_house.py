@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,13 @@ def test_every_public_name_can_be_had() -> None:
     for name in upshot.__all__:
         assert getattr(upshot, name) is not None
     assert set(upshot.__all__) <= set(dir(upshot))
+
+
+def test_the_page_for_contributors_shows_the_rooms_as_the_linter_knows_them() -> None:
+    project = Path(__file__).resolve().parents[2]
+    linter = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    layers = [row for contract in linter["contracts"] for row in contract.get("layers", [])]
+    page = (project / "CONTRIBUTING.md").read_text("utf-8")
+    drawings = re.findall(r"^```\n((?:cli|sync_driver) .*?)^```", page, re.MULTILINE | re.DOTALL)
+    shown = [re.split("  +", line)[0] for drawing in drawings for line in drawing.splitlines()]
+    assert shown == layers
