@@ -365,11 +365,9 @@ def hooks_on_sigterm(*, is_async: bool, cancelling: bool) -> list[str]:
         "on_cancellation": [cancelled],
         "on_crashed": [crashed],
     }
+    terminates = flow(aaround if is_async else around, **options)
     with pytest.raises(TerminationSignal):
-        if is_async:
-            asyncio.run(flow(aaround, **options)())
-        else:
-            flow(around, **options)(return_state=True)
+        on_asyncio(terminates)
     return called
 
 
