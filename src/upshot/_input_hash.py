@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from upshot._hashing import Unhashable, digest
@@ -12,6 +13,7 @@ from upshot._options import code_of
 from upshot.context import TaskRunContext
 
 _log = logging.getLogger("upshot.caching")
+_WITHOUT_STATE = (FunctionType, BuiltinFunctionType, type)
 
 
 def task_input_hash(context: TaskRunContext, arguments: Mapping[str, Any]) -> str | None:
@@ -34,9 +36,13 @@ def task_input_hash(context: TaskRunContext, arguments: Mapping[str, Any]) -> st
 
 
 def _given_before(fn: Any) -> list[Any]:
-    """The arguments that a `functools.partial` brings along."""
-    found = []
+    """What a function brings along: arguments of a `partial`, a method's or a callable's object."""
+    found: list[Any] = []
     while isinstance(fn, partial):
         found.append((fn.args, fn.keywords))
         fn = fn.func
+    if isinstance(fn, MethodType):
+        found.append(fn.__self__)
+    elif not (isinstance(fn, _WITHOUT_STATE) or hasattr(fn, "__wrapped__")):
+        found.append(fn)
     return found

@@ -109,6 +109,45 @@ def test_what_a_partial_brings_along_counts() -> None:
     assert names(one, 1) == ["Cached"]
 
 
+def test_the_instance_of_a_method_counts() -> None:
+    class Adder:
+        def __init__(self, n: int) -> None:
+            self.n = n
+
+        @task(cache_key_fn=task_input_hash)
+        def add(self, x: int) -> int:
+            return self.n + x
+
+    assert names(Adder(1).add, 1) == ["Completed"]
+    assert names(Adder(2).add, 1) == ["Completed"]
+    assert names(Adder(1).add, 1) == ["Cached"]
+    assert Adder(2).add(1) == 3
+
+
+def test_what_a_callable_object_holds_counts() -> None:
+    class Adder:
+        def __init__(self, n: int) -> None:
+            self.n = n
+
+        def __call__(self, x: int) -> int:
+            return self.n + x
+
+    one, two = (Task(Adder(n), cache_key_fn=task_input_hash) for n in (1, 2))
+    assert names(one, 1) == ["Completed"]
+    assert names(two, 1) == ["Completed"]
+    assert names(one, 1) == ["Cached"]
+
+
+def test_functions_that_remember_what_they_returned_are_hashed_by_what_they_wrap() -> None:
+    @task(cache_key_fn=task_input_hash)
+    @functools.lru_cache
+    def add(x: int) -> int:
+        return x + 1
+
+    assert names(add, 1) == ["Completed"]
+    assert names(add, 1) == ["Cached"]
+
+
 @pytest.mark.parametrize(
     "make",
     [
