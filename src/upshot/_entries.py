@@ -29,6 +29,7 @@ class Block:
     type: str  # a name in the table of storages, or "module:Class"
     fields: str  # JSON of its public fields
     name: str | None = None  # None for a storage that was registered, not saved
+    secrets: str | None = None  # its other fields, encrypted; None for none
 
     @property
     def is_anonymous(self) -> bool:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from upshot._bridge import caller_is_async
 from upshot._dependencies import Dependent
@@ -101,7 +101,9 @@ class FlowBody(Dependent):
     def resolve(self, signature: inspect.Signature) -> None:
         """Put values in the place of futures and states; may read them from their storages."""
         Dependent.resolve(self, signature)
-        self.context.flow_run.parameters_json = describe(self.context.parameters)
+        context, flow = self.context, cast(Any, self.context.flow)
+        secret = flow._secret_parameters()
+        context.flow_run.parameters_json = describe(context.parameters, secret)
 
     def _document_of(self, value: Any) -> BaseResult[Any]:
         context = self.context
@@ -147,7 +149,7 @@ def record_of(
         name="",
         flow_name=flow.name,
         flow_version=flow.version,
-        parameters_json=describe(parameters),
+        parameters_json=describe(parameters, flow._secret_parameters()),
         owner=f"{socket.gethostname()}:{os.getpid()}",
         tags=tags_of_new_run(around=around.run_record if around else None),
     )

@@ -150,8 +150,8 @@ def checked_storage(value: Any) -> FileSystem | str | None:
     if value is None or isinstance(value, FileSystem):
         return value
     if isinstance(value, str):
-        _known("storage", value.partition("/")[0])  # `type`, or `type/name` of one that was saved
-        return value
+        # `type/name` may be saved until the flow or task is called
+        return value if "/" in value else _known("storage", value)
     raise InvalidOption("result_storage", f"must be a storage, or its name; got {value!r}")
 
 

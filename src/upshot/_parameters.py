@@ -15,8 +15,11 @@ import orjson
 from pydantic import BaseModel
 
 from upshot.exceptions import InvalidOption, ParameterBindError, ReservedArgumentError
+from upshot.filesystems import FileSystem
+from upshot.filesystems._secrets import HIDDEN, SECRETS
 
 _COLLECTIONS = (list, tuple, set, frozenset, dict)
+_RAW = (str, bytes, bytearray, Mapping, *_COLLECTIONS)
 RESERVED = ("return_state", "wait_for")
 
 _MOST_TEXT = 20_000  # characters of all parameters together, about
@@ -70,10 +73,21 @@ def arguments_of(
     return bound.args, bound.kwargs
 
 
-def describe(parameters: Mapping[str, Any]) -> str:
-    """Parameters as JSON for people: what is large or has no parts is told by its type only."""
+def describe(parameters: Mapping[str, Any], secret: frozenset[str] = frozenset()) -> str:
+    """Parameters as JSON for people: what is large or has no parts is told by its type only.
+
+    Args:
+        parameters: by name.
+        secret: the names of those that are not to be told until they are of the type that they
+            are to be.
+    """
     describer = _Describer()
-    described = {_text(name): describer.described(v, 0) for name, v in parameters.items()}
+    described = {
+        _text(name): HIDDEN
+        if name in secret and isinstance(value, _RAW)
+        else describer.described(value, 0)
+        for name, value in parameters.items()
+    }
     return orjson.dumps(described).decode()
 
 
@@ -102,6 +116,10 @@ class _Describer:
             return int(value) if small else str(value) if _is_short(value) else None
         if isinstance(value, str):
             return _text(value)
+        if isinstance(value, SECRETS):
+            return HIDDEN
+        if isinstance(value, FileSystem):
+            return _text(str(value))  # which shows no secret of it
         if isinstance(value, UUID | datetime | date | PurePath):
             return _text(str(value))
         if depth < _DEEPEST and (parts := _parts_of(value)) is not None:

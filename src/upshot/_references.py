@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from upshot import _registry, blocks
 from upshot._blob import PersistedResultBlob, read_blob, read_whole, write_blob
 from upshot.documents import Failure, PersistedResult
-from upshot.exceptions import UnknownStorage, UntrustedReference
+from upshot.exceptions import UnknownStorage, UnreadableBlock, UntrustedReference, UnusableKey
 from upshot.filesystems import FileSystem
 from upshot.records import Block, moment
 from upshot.runstore import RunStore, open_store
@@ -109,17 +109,20 @@ def place_of(reference: PersistedResult[Any], *, trust: bool = False) -> tuple[F
     Raises:
         UntrustedReference: if it is in none of these and `trust` is not given.
         UnknownStorage: if its storage is not known here, and it has no `uri` that can be opened.
+        UnreadableBlock: if its storage has secrets, and the key for them is not here.
     """
     store, key, uri = open_store(), reference.storage_key, reference.uri
-    storage = blocks.find(reference.storage_block_id, store)
+    try:
+        storage = blocks.find(reference.storage_block_id, store)
+    except (UnreadableBlock, UnusableKey):
+        if uri is None or (found := _place_by_uri(uri, store)) is None:
+            raise
+        return found
     if storage is not None:
         return storage, key
     if uri is None:
         raise UnknownStorage(key, blocks.name_of(reference.storage_block_id, store))
-    configured = blocks.default_storage(get_current_settings())
-    if (inside := configured.key_of(uri)) is not None:
-        return configured, inside
-    if (found := blocks.find_by_uri(uri, store)) is not None:
+    if (found := _place_by_uri(uri, store)) is not None:
         return found
     if not trust:
         raise UntrustedReference(key, uri)
@@ -145,3 +148,10 @@ def _anywhere(uri: str) -> FileSystem | None:
         return None
     place = _registry.load("storage", "remote-file-system")(basepath=f"{scheme}://{bucket}")
     return place
+
+
+def _place_by_uri(uri: str, store: RunStore) -> tuple[FileSystem, str] | None:
+    configured = blocks.default_storage(get_current_settings())
+    if (inside := configured.key_of(uri)) is not None:
+        return configured, inside
+    return blocks.find_by_uri(uri, store)

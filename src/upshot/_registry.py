@@ -55,9 +55,11 @@ BUILTIN: dict[str, dict[str, str]] = {
         "runner of": "upshot._submission:runner_of",
         "state for result": "upshot.context:state_for_result",
         "strike out": "upshot.caching:strike_out",
+        "vault": "upshot.blocks._vault:Vault",
         "writer": "upshot._references:write_reference",
     },
     "command": {
+        "blocks": "upshot.cli.blocks:app",
         "config": "upshot.cli.config:app",
         "doctor": "upshot.cli.doctor:app",
         "plugins": "upshot.cli.plugins:app",

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from upshot.exceptions import InvalidOptionValue, ParameterTypeError, SignatureMismatchError
+from upshot.filesystems._secrets import fields_with_secrets
 
 if sys.version_info >= (3, 12):
     from typing import TypedDict
@@ -93,6 +94,12 @@ class Validator:
         }
         unfit = {name: defaults[name] for name in _unfit(checks, defaults)}
         return checks, frozenset(fields), unfit
+
+    @cached_property
+    def secret(self) -> frozenset[str]:
+        """The names of the parameters that are to be, or to hold, secrets."""
+        schema = getattr(self._built[0], "core_schema", None)
+        return frozenset() if schema is None else fields_with_secrets(schema)
 
     def validate(
         self, parameters: Mapping[str, Any], signature: inspect.Signature

@@ -16,6 +16,8 @@
     ├── ObjectNotFound (LookupError)         the run store has nothing with that identity
     ├── UnknownBlock (ValueError)            no storage was saved under that name
     ├── BlockExists (ValueError)             another storage was saved under that name
+    ├── UnreadableBlock (ValueError)         a recorded storage cannot be made again
+    ├── UnusableKey (RuntimeError)           the key of secrets cannot be read, made or trusted
     ├── MissingContextError (RuntimeError)   asked for the current run outside of one
     ├── ContextMisuse (RuntimeError)         a context was entered twice, or left too often
     ├── MappingMissingIterable (TypeError)   `map` was given nothing to iterate over
@@ -294,7 +296,51 @@ class BlockExists(UpshotError, ValueError):
         self.kind, self.name = kind, name
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name!r} is already in use; save this storage under another name"
+        return (
+            f"{self.kind} {self.name!r} is already in use; save this storage under another name, or"
+            " take its place with overwrite=True"
+        )
+
+
+class UnreadableBlock(UpshotError, ValueError):
+    """A recorded storage cannot be made again, or not with its secrets.
+
+    Args:
+        block: the storage, as its type and its name or identity.
+        problem: why, and what to do.
+    """
+
+    def __init__(self, block: str, problem: str) -> None:
+        super().__init__(block, problem)
+        self.block, self.problem = block, problem
+
+    @classmethod
+    def without_key(cls, block: str, key: str) -> Self:
+        """The error for secrets that were encrypted with a key that is not here.
+
+        Args:
+            block: the storage.
+            key: where the key would be.
+        """
+        problem = (
+            f"its secrets were encrypted with a key that is not here: bring {key} back, or add that"
+            " key to UPSHOT_SECRET_KEY; if it is lost, save the storage again with overwrite=True"
+        )
+        return cls(block, problem)
+
+    def __str__(self) -> str:
+        return f"the storage {self.block} cannot be read: {self.problem}"
+
+
+class UnusableKey(UpshotError, RuntimeError):
+    """The file with the key of secrets cannot be read, made or trusted."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path, self.problem = path, problem
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.problem}"
 
 
 class MissingContextError(UpshotError, RuntimeError):

@@ -180,6 +180,11 @@ class Flow(Decorated[P, R_co]):
                 raise
             return {}, error
 
+    def _secret_parameters(self) -> frozenset[str]:
+        """The names of the parameters that validation makes secrets of."""
+        checked = self.should_validate_parameters and self._validator.is_needed
+        return self._validator.secret if checked else frozenset()
+
     def _validation(
         self, body: FlowBody, misfit: ParameterBindError | None
     ) -> Callable[[], object] | None:

@@ -82,7 +82,8 @@ class ResultFactory:
     storage_block_id: UUID | None
     storage_key_fn: Callable[[], str] = DEFAULT_STORAGE_KEY_FN
     storage_key: str | None = None
-    _place: tuple[FileSystem, Block] | None = field(default=None, compare=False, repr=False)
+    _here: FileSystem | None = field(default=None, compare=False, repr=False)
+    _block: Block | None = field(default=None, compare=False, repr=False)
 
     def create(
         self, value: T, *, at: datetime, store: RunStore, runtime: Runtime | None = None
@@ -110,12 +111,12 @@ class ResultFactory:
 
     def storage(self) -> FileSystem:
         """The storage as it was when the factory was made, which is where blobs go."""
-        return self._place[0] if self._place else self.storage_block
+        return self.storage_block if self._here is None else self._here
 
     def register(self, store: RunStore, *, recorded: bool = False) -> None:
         """Record the storage, for calls of `create` in another process, where it is `recorded`."""
-        if self.persist_result and self._place:
-            blocks.register(*self._place, store, recorded=recorded)
+        if self.persist_result and self._block is not None:
+            blocks.register(self.storage(), self._block, store, recorded=recorded)
 
     def create_now(self, obj: T) -> ResultDocument[T]:
         """As `create`, at this moment and for the current run store."""
@@ -164,11 +165,11 @@ class ResultFactory:
             key_fn = partial(format_key, self.storage_key, runtime or Runtime({}))
         return write_reference(
             value,
-            self.storage_block,
+            self.storage(),
             self.serializer,
             key_fn,
             id=self.storage_block_id,
-            place=self._place,
+            place=None if self._block is None else (self.storage(), self._block),
             store=store,
             at=at,
         )
@@ -198,17 +199,18 @@ def infer_factory(
         persist = needs_persistence or dropped or settings.results_persist_by_default
     storage = storage_of(storage, settings)
     # as it is here and now: neither a later working directory nor a later setting moves it
-    place = blocks.identify(storage)
-    if persist:
-        storage.identified(place[1].id)
+    described, block = blocks.identify(storage) if persist else (storage.described(), None)
+    if block is not None:
+        storage.identified(block.id)
     return ResultFactory(
         persist_result=persist,
         cache_result_in_memory=options.cache_result_in_memory,
         serializer=serializer_of(serializer, settings),
         storage_block=storage,
-        storage_block_id=place[1].id if persist else storage.saved_id(),
+        storage_block_id=storage.saved_id() if block is None else block.id,
         storage_key=options.result_storage_key,
-        _place=place,
+        _here=described,
+        _block=block,
     )
 
 

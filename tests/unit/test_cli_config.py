@@ -95,7 +95,29 @@ def test_every_setting_can_be_set_and_is_read_back(home: Path) -> None:
             assert profile(home)["home"] == values["home"]
             continue
         assert str(getattr(found, name)).lower() == values[name].lower()
-    assert set(Settings.model_fields) - set(values) == set(), "set these, too"
+    assert set(Settings.model_fields) - set(values) == {"secret_key"}, "set these, too"
+
+
+def test_a_key_is_neither_written_nor_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U="
+    ran = upshot("config", "set", f"secret_key={key}")
+    assert ran.code == 2
+    assert "UPSHOT_SECRET_KEY" in ran.err
+    assert key not in ran.err + ran.out
+    assert not (home / "profile.toml").exists()
+
+    monkeypatch.setenv("UPSHOT_SECRET_KEY", key)
+    for arguments in ([], ["--json"]):
+        shown = upshot("config", "view", *arguments)
+        assert shown.code == 0
+        assert "**********" in shown.out
+        assert key not in shown.out
+
+    monkeypatch.setenv("UPSHOT_SECRET_KEY", f"{key},hunter2")
+    refused = upshot("config", "view")
+    assert refused.code == 2
+    assert "32 bytes" in refused.err
+    assert "hunter2" not in refused.err
 
 
 def test_a_value_may_hold_an_equals_sign(home: Path) -> None:

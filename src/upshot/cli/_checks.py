@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from upshot.blocks._keys import keys_in_force
 from upshot.cli._mounts import file_system_of, is_network
 from upshot.cli._words import duration, size
+from upshot.exceptions import UnusableKey
 from upshot.runstore import RunStore
 from upshot.runstore.current import FILE
 from upshot.settings import PROFILE, Settings
@@ -24,7 +26,10 @@ LITTLE, TOO_LITTLE = 10**9, 10**8  # bytes of a disk that are free
 SKEW = 60.0  # seconds that clocks of machines may differ
 STALE = 3600.0  # seconds after which no writer comes back to its temporary file
 
-_TEMPORARY = re.compile(r"\.upshot-[0-9a-f]{16}|\.runs\.db\.\d+-[0-9a-f]{8}(-journal|-wal|-shm)?")
+_TEMPORARY = re.compile(
+    r"\.upshot-[0-9a-f]{16}|\.runs\.db\.\d+-[0-9a-f]{8}(-journal|-wal|-shm)?"
+    r"|\.secret\.key\.(lock|\d+-[0-9a-f]{8})"
+)
 
 
 class Finding(NamedTuple):
@@ -50,6 +55,7 @@ def examine(settings: Settings, store: RunStore) -> Iterator[Finding]:
     yield from _folder("storage", storage)
     for name in (PROFILE, FILE):
         yield from _private_file(home / name)
+    yield from _key_file(settings)
     for folder in _on_several_disks(home, storage):
         yield _room(folder)
     if settings.run_store == "sqlite":
@@ -93,6 +99,16 @@ def _private_file(path: Path) -> Iterator[Finding]:
         mode = f"{stat.S_IMODE(path.stat().st_mode):04o}"
         advice = f"chmod 600 {shlex.quote(str(path))}"
         yield Finding("home", "warn", f"{path} is open to others ({mode})", advice)
+
+
+def _key_file(settings: Settings) -> Iterator[Finding]:
+    try:
+        found = keys_in_force(settings, make=False)
+    except UnusableKey as error:
+        yield Finding("key of secrets", "bad", str(error), "until then no secret can be read")
+        return
+    if found:
+        yield Finding("key of secrets", "ok", "there, and for its owner only")
 
 
 def _on_several_disks(*paths: Path) -> list[Path]:

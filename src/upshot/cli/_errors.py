@@ -9,6 +9,8 @@ from upshot.exceptions import (
     MissingResult,
     RunStoreError,
     StorageError,
+    UnreadableBlock,
+    UnusableKey,
     UpshotError,
 )
 
@@ -46,7 +48,7 @@ def code_of(error: UpshotError) -> Exit:
         return Exit.NOT_FOUND
     if isinstance(error, MissingResult):
         return Exit.UNREADABLE
-    if isinstance(error, RunStoreError | StorageError):
+    if isinstance(error, RunStoreError | StorageError | UnreadableBlock | UnusableKey):
         return Exit.UNAVAILABLE
     return Exit.USAGE
 

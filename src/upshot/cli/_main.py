@@ -21,6 +21,7 @@ from upshot.exceptions import UpshotError
 SUMMARIES = {
     "runs": "List what ran, and show one run with all that it called.",
     "results": "List, look at and fetch what runs returned.",
+    "blocks": "List and remove saved storages, and renew the key of their secrets.",
     "config": "Look at the settings and change them.",
     "doctor": "Check the home folder, the run store and the storage.",
     "plugins": "List the serializers, storages and other parts that can be named.",

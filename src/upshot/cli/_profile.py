@@ -126,9 +126,8 @@ def _validated(values: dict[str, Any], source: str) -> Settings:
         return Settings.model_validate(values, context=ALONE)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise InvalidSettings(
-            source, f"{first['input']!r} cannot be used: {first['msg']}"
-        ) from None
+        given = "what is given" if first["loc"][:1] == ("secret_key",) else repr(first["input"])
+        raise InvalidSettings(source, f"{given} cannot be used: {first['msg']}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from upshot import blocks
 from upshot.blocks import default_storage
 from upshot.documents import BaseResult, PersistedResult
 from upshot.exceptions import StorageError, UntrustedReference, UpshotError
 from upshot.filesystems import FileSystem
+from upshot.filesystems._secrets import shown
 from upshot.records import Run
 from upshot.results import place_of
 from upshot.runstore import RunStore
 from upshot.settings import get_current_settings
-
-HIDDEN = "**********"
 
 
 def reference_of(run: Run) -> PersistedResult[Any] | None:
@@ -49,7 +48,7 @@ def known_storages(store: RunStore) -> Iterator[FileSystem]:
     seen = {blocks.identify(configured)[1].id}
     yield configured
     for block in store.blocks():
-        storage = None if block.id in seen else blocks.find(block.id, store)
+        storage = None if block.id in seen else blocks.readable(block, store)
         if storage is not None:
             seen.add(block.id)
             yield storage
@@ -74,17 +73,15 @@ def look_at(reference: PersistedResult[Any]) -> tuple[FileSystem | None, str]:
     return storage, "there" if reference.size in (None, size) else "replaced"
 
 
-def _fields(model: BaseModel) -> dict[str, Any]:
-    return {name: _masked(getattr(model, name)) for name in type(model).model_fields}
+def _fields(storage: FileSystem) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in shown(storage).items()}
 
 
-def _masked(value: Any) -> Any:
-    if isinstance(value, Secret | SecretStr | SecretBytes):
-        return HIDDEN
+def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return _fields(value)
+        return {name: _plain(part) for name, part in value}
     if isinstance(value, dict):
-        return {str(key): _masked(part) for key, part in value.items()}
+        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_masked(part) for part in value]
+        return [_plain(part) for part in value]
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)

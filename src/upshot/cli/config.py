@@ -12,7 +12,7 @@ from upshot.cli._options import Json, command, example, refuse
 from upshot.cli._print import note, print_json
 from upshot.cli._profile import Profile, Source, as_field, known_field
 from upshot.cli._table import Column, print_table
-from upshot.settings import ALONE, Settings, read_settings
+from upshot.settings import ALONE, SECRET, Settings, read_settings
 
 app = command("Look at the settings and change them.")
 
@@ -66,6 +66,9 @@ def set(
         if not equals:
             raise refuse(repr(assignment), "say NAME=VALUE")
         field = known_field(name)
+        if field in SECRET:
+            others = "a command line is seen by others; set UPSHOT_SECRET_KEY in the environment"
+            raise refuse(field, others)
         profile.set(field, value)
         changed.append(field)
     profile.save()

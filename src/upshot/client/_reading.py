@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Self
 from uuid import UUID
 
-import orjson
-
 from upshot._engine.endings import recorded_states
+from upshot.blocks import read_document
 from upshot.client import _listing
 from upshot.client.schemas.filters import FlowFilter, FlowRunFilter, TaskRunFilter
 from upshot.client.schemas.objects import BlockDocument, Flow, FlowRun, TaskRun
@@ -151,22 +150,25 @@ class Reading:
         names = _listing.chosen_flows(self._store, flow_filter)
         return self._flows(_listing.part(names, limit, offset))
 
-    def read_block_document(self, block_document_id: UUID | str) -> BlockDocument:
+    def read_block_document(
+        self, block_document_id: UUID | str, include_secrets: bool = True
+    ) -> BlockDocument:
         """A storage as it is kept.
+
+        Args:
+            block_document_id: its identity.
+            include_secrets: decrypt what is secret of it; a storage can be made of the document
+                then. Its texts hide that all the same.
 
         Raises:
             ObjectNotFound: if there is none with that identity.
+            UnreadableBlock: if its secrets are to be included, and no key here decrypts them.
         """
-        block = self._store.block(as_uuid(block_document_id))
-        if block is None:
+        id = as_uuid(block_document_id)
+        document = read_document(id, self._store, include_secrets=include_secrets)
+        if document is None:
             raise ObjectNotFound("block document", block_document_id)
-        return BlockDocument(
-            id=block.id,
-            name=block.name,
-            block_type_slug=block.type,
-            data=orjson.loads(block.fields),
-            is_anonymous=block.is_anonymous,
-        )
+        return document
 
     def _flow_run(self, id: UUID) -> FlowRunRecord:
         run = self._store.flow_run(id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
-from typing import Annotated, Any, BinaryIO, Self
+from typing import Annotated, Any, BinaryIO
 
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
@@ -115,14 +115,6 @@ class Cloud(FileSystem):
         """The key of a quoted URL; None if it is not below the base path."""
         key: str | None = self.filesystem.key_of(uri)
         return key
-
-    def described(self) -> Self:
-        """The storage with what is secret among its settings as secrets of pydantic."""
-        settings = _fsspec.sealed(self.settings)
-        if settings == self.settings:
-            return self
-        _ = self.filesystem  # which the copy shares, and its connections with it
-        return self.model_copy(update={"settings": settings})
 
 
 def _opened(value: Any) -> Any:

@@ -7,7 +7,6 @@ it, and some keep listings that go stale.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -146,21 +145,8 @@ def _copy_out(filesystem: Any, path: str, name: str) -> None:
         shutil.copyfileobj(source, target)
 
 
-_SECRET = re.compile(r"secret|passw|passphrase|token|credential|connection_string|sas|private|key")
-_OPEN = frozenset({"anon", "browser", "cache", "cloud", "google_default"})  # kinds of tokens
-
-
-def sealed(value: Any, name: str = "") -> Any:
-    """Settings whose passwords, keys and tokens, told by their names, are secrets of pydantic."""
-    if isinstance(value, Mapping):
-        return {key: sealed(item, str(key)) for key, item in value.items()}
-    if isinstance(value, str) and value not in _OPEN and _SECRET.search(name.lower()):
-        return SecretStr(value)
-    return value
-
-
 def plain(value: Any) -> Any:
-    """The same with the secrets as what they are."""
+    """Settings, with what is in each secret of pydantic in its place."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return value.get_secret_value() if isinstance(value, SecretBytes | SecretStr) else value

@@ -6,15 +6,18 @@ import io
 from abc import abstractmethod
 from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, PrivateAttr
+from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr
+from pydantic_core import core_schema
 
 from upshot import _registry
 from upshot._bridge import Compatible, compatible, run_blocking
 from upshot._models import Model
 from upshot.filesystems._keys import relative_key
+from upshot.filesystems._names import slug_of
+from upshot.filesystems._secrets import shown, without_input
 
 
 class FileSystem(Model):
@@ -29,10 +32,15 @@ class FileSystem(Model):
     """
 
     slug: ClassVar[str] = ""  # its name in the table of storages; "" for "module:Class"
-    model_config = ConfigDict(extra="forbid", ignored_types=(Compatible,))
+    # fields that are secret whatever their type is; those of secret types need not stand here
+    secret_fields: ClassVar[frozenset[str]] = frozenset()
+    model_config = ConfigDict(
+        extra="forbid", ignored_types=(Compatible,), hide_input_in_errors=True
+    )
 
     # where the run store has it, if anywhere, and whether without a name
     _block_document_id: UUID | None = PrivateAttr(default=None)
+    _block_document_name: str | None = PrivateAttr(default=None)
     _is_anonymous: bool | None = PrivateAttr(default=None)
 
     @classmethod
@@ -41,9 +49,20 @@ class FileSystem(Model):
         if slug := vars(cls).get("slug"):
             _registry.register("storage", slug, cls)
 
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        fields = type(self).model_fields
+        yield from ((name, value) for name, value in shown(self).items() if fields[name].repr)
+
     def __str__(self) -> str:
         """How messages name it; with no secret in it."""
         return repr(self)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        # around all validators, those of subclasses, too
+        return core_schema.no_info_wrap_validator_function(without_input, handler(source))
 
     def __eq__(self, other: object) -> bool:
         # where it is recorded makes it no other storage
@@ -51,50 +70,83 @@ class FileSystem(Model):
 
     __hash__ = None  # type: ignore[assignment]
 
+    @classmethod
+    def get_block_type_slug(cls) -> str:
+        """What stands before the `/` where a saved storage of this class is named."""
+        return vars(cls).get("slug") or slug_of(cls.__qualname__)
+
     @compatible
-    def save(self, name: str) -> Any:
+    def save(self, name: str | None = None, overwrite: bool = False, client: Any = None) -> Any:
         """Keep this storage in the run store under a name; gives its identity there.
 
-        Then `load(name)` gives it back, and `result_storage="type/name"` means it.
+        Then `load(name)` gives it back, and `result_storage="type/name"` means it. Its secrets are
+        encrypted.
+
+        Args:
+            name: lower-case letters, digits and dashes; may be left out where it has one.
+            overwrite: take the place of the storage that has the name, with its identity.
+            client: not needed; programs written for Prefect pass it.
 
         Raises:
             BlockExists: if another storage of its type has the name.
+            InvalidOptionValue: if it is no name.
+            InvalidOption: if a field cannot be recorded.
+            UnusableKey: if it has secrets, and the key for them cannot be read or made.
         """
-        return self._save_as(name)
+        return self._save_as(name or self._block_document_name or "", overwrite=overwrite)
 
     @compatible
-    def _save(self, name: str | None = None, is_anonymous: bool = False) -> Any:
-        return self._save_as(None if is_anonymous else name)
+    def _save(
+        self,
+        name: str | None = None,
+        is_anonymous: bool = False,
+        overwrite: bool = False,
+        client: Any = None,
+    ) -> Any:
+        chosen = None if is_anonymous else name or self._block_document_name or ""
+        return self._save_as(chosen, overwrite=overwrite)
 
     @compatible(on_class=True)
-    def load(cls: Any, name: str) -> Any:
+    def load(cls: Any, name: str, client: Any = None) -> Any:
         """The storage of this class that was saved under a name.
+
+        Args:
+            name: the name; also with the type before it, `type/name`.
+            client: not needed; programs written for Prefect pass it.
 
         Raises:
             UnknownBlock: if there is none.
+            UnreadableBlock: if its secrets were encrypted with a key that is not here.
         """
         rooms = _registry.load("room", "blocks")
-        kind = cls.slug or f"{cls.__module__}:{cls.__qualname__}"
-        return rooms.load(kind, name, rooms.open_store())
+        return rooms.load_of(cls, name, rooms.open_store())
+
+    @classmethod
+    def _from_block_document(cls, document: Any) -> Self:
+        """The storage that a `BlockDocument` describes, with the identity that it says."""
+        made: Self = _registry.load("room", "blocks").of_document(cls, document)
+        return made
 
     def saved_id(self) -> UUID | None:
         """This storage's identity in the run store, if it was saved there under a name."""
         return self._block_document_id if self._is_anonymous is False else None
 
-    def identified(self, id: UUID, *, saved: bool = False) -> None:
-        """Note this storage's identity in the run store; one that was saved keeps its own."""
-        if saved or self._is_anonymous is not False:
-            self._block_document_id, self._is_anonymous = id, not saved
+    def identified(self, id: UUID, *, name: str | None = None) -> None:
+        """Note this storage's identity in the run store; one that has a name there keeps its own
+        unless it is given another name."""
+        if name is not None or self._is_anonymous is not False:
+            self._block_document_id, self._is_anonymous = id, name is None
+            self._block_document_name = name
 
-    def _save_as(self, name: str | None) -> UUID:
+    def _save_as(self, name: str | None, *, overwrite: bool) -> UUID:
         rooms = _registry.load("room", "blocks")
         if name is not None:
-            id: UUID = rooms.save(self, name, rooms.open_store())
+            id: UUID = rooms.save(self, name, rooms.open_store(), overwrite=overwrite)
         else:
             described, block = rooms.identify(self)
             rooms.register(described, block, rooms.open_store())
             id = block.id
-        self.identified(id, saved=name is not None)
+        self.identified(id, name=name)
         return id
 
     @abstractmethod

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, BinaryIO, ClassVar, Self, cast
+from typing import Any, BinaryIO, ClassVar, cast
 from urllib.parse import quote, unquote
 
 from pydantic import Field, PrivateAttr, field_validator
@@ -17,6 +17,7 @@ from upshot.exceptions import InvalidStorageKey, StorageError, StorageUnavailabl
 from upshot.filesystems import _fsspec
 from upshot.filesystems._folders import Place, files_below, working_folder
 from upshot.filesystems._keys import relative_key
+from upshot.filesystems._secrets import is_credential_in
 from upshot.filesystems._spool import Spool
 from upshot.filesystems.base import FileSystem
 
@@ -41,7 +42,6 @@ class RemoteFileSystem(FileSystem):
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     _filesystem: Any = PrivateAttr(default=None)
-    _described: Any = PrivateAttr(default=None)  # which keeps its connections, too
     _process: int | None = PrivateAttr(default=None)  # that made it, where not given from outside
 
     @field_validator("basepath")
@@ -55,6 +55,8 @@ class RemoteFileSystem(FileSystem):
             raise ValueError(
                 f"Base path must include a location after the scheme. Got {basepath!r}{local}."
             )
+        if is_credential_in(basepath):
+            raise ValueError("Base path must hold no password: references show it. Use settings.")
         return basepath
 
     def __str__(self) -> str:
@@ -187,16 +189,6 @@ class RemoteFileSystem(FileSystem):
             return relative_key(unquote(uri.removeprefix(base), errors="strict"), self.basepath)
         except (InvalidStorageKey, UnicodeDecodeError):
             return None
-
-    def described(self) -> Self:
-        """The storage with what is secret among its settings as secrets of pydantic."""
-        settings = _fsspec.sealed(self.settings)
-        if settings == self.settings:
-            return self
-        if self._described is None or self._described.settings != settings:
-            self._described = self.model_copy(update={"settings": settings})
-        described: Self = self._described
-        return described
 
     @property
     def _scheme(self) -> str:

@@ -134,7 +134,7 @@ def cache_row(entry: CacheEntry) -> Row:
 
 def block_row(block: Block) -> Row:
     """A storage's description as a row."""
-    return (block.id.bytes, block.type, block.fields, block.name)
+    return (block.id.bytes, block.type, block.fields, block.name, block.secrets)
 
 
 def to_flow_run(row: Sequence[Any], parent: Callable[[int], TaskRun | None]) -> FlowRun:
@@ -181,8 +181,8 @@ def to_cache_entry(row: Sequence[Any]) -> CacheEntry:
 
 def to_block(row: Sequence[Any]) -> Block:
     """The storage's description that a row holds."""
-    uid, type, fields, name = row
-    return Block(id=UUID(bytes=uid), type=type, fields=fields, name=name)
+    uid, type, fields, name, secrets = row
+    return Block(id=UUID(bytes=uid), type=type, fields=fields, name=name, secrets=secrets)
 
 
 def _progress(row: Sequence[Any]) -> Mapping[str, Any]:

@@ -71,6 +71,7 @@ DDL = (
     type TEXT NOT NULL,
     fields TEXT NOT NULL,
     name TEXT,
+    secrets TEXT,
     PRIMARY KEY (id),
     UNIQUE (type, name),
     UNIQUE (uid)
@@ -110,11 +111,13 @@ STRIKE_CACHE_ENTRY = """DELETE FROM cache_entry WHERE cache_entry."key" = ? AND 
 READ_CACHE_ENTRY = """SELECT cache_entry."key", cache_entry.document, cache_entry.created, cache_entry.expires, cache_entry.task_run_uid
 FROM cache_entry
 WHERE cache_entry."key" = ?"""
-PUT_BLOCK = """INSERT INTO block (uid, type, fields, name) VALUES (?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"""
-READ_BLOCK = """SELECT block.uid, block.type, block.fields, block.name
+PUT_BLOCK = """INSERT INTO block (uid, type, fields, name, secrets) VALUES (?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"""
+CHANGE_BLOCK = """UPDATE block SET uid=?, type=?, fields=?, name=?, secrets=? WHERE block.uid IS ? AND block.type IS ? AND block.fields IS ? AND block.name IS ? AND block.secrets IS ?"""
+DROP_BLOCK = """DELETE FROM block WHERE block.uid IS ? AND block.type IS ? AND block.fields IS ? AND block.name IS ? AND block.secrets IS ?"""
+READ_BLOCK = """SELECT block.uid, block.type, block.fields, block.name, block.secrets
 FROM block
 WHERE block.uid = ?"""
-READ_BLOCKS = """SELECT block.uid, block.type, block.fields, block.name
+READ_BLOCKS = """SELECT block.uid, block.type, block.fields, block.name, block.secrets
 FROM block ORDER BY block.id"""
 READ_FLOW_RUN = """SELECT flow_run.id, flow_run.uid, flow_run.parent_task_run_id, flow_run.flow_name, flow_run.flow_version, flow_run.name, flow_run.tags, flow_run.run_count, flow_run.start_time, flow_run.end_time, flow_run.state_type, flow_run.state_name, flow_run.states, flow_run.result, flow_run.failure, flow_run.parameters, flow_run.owner, flow_run.expected_start_time
 FROM flow_run

@@ -68,6 +68,19 @@ class RunStore(ABC):
         """
 
     @abstractmethod
+    def change_block(self, block: Block, changed: Block) -> bool:
+        """Put `changed` in the place of a storage's description; False if that is not there (any
+        more) as it is told here.
+
+        Raises:
+            ValueError: if another storage has its name.
+        """
+
+    @abstractmethod
+    def drop_block(self, block: Block) -> bool:
+        """Forget a storage's description; False if it is not there as it is told here."""
+
+    @abstractmethod
     def block(self, id: UUID) -> Block | None:
         """The storage with this id."""
 

@@ -68,10 +68,25 @@ class MemoryRunStore(RunStore):
         with self._lock:
             if block.id in self._blocks:
                 return
-            names = {(other.type, other.name) for other in self._blocks.values()}
-            if block.name is not None and (block.type, block.name) in names:
-                raise ValueError(f"another storage is called {block.name!r}")
+            self._check_name(block)
             self._blocks[block.id] = block
+
+    def change_block(self, block: Block, changed: Block) -> bool:
+        """Put another description of a storage in the place of this one, if that is there."""
+        with self._lock:
+            if self._blocks.get(block.id) != block:
+                return False
+            self._check_name(changed)
+            self._blocks[block.id] = changed
+            return True
+
+    def drop_block(self, block: Block) -> bool:
+        """Forget a storage's description, if it is there."""
+        with self._lock:
+            found = self._blocks.get(block.id) == block
+            if found:
+                del self._blocks[block.id]
+            return found
 
     def block(self, id: UUID) -> Block | None:
         """The storage with this id."""
@@ -81,6 +96,11 @@ class MemoryRunStore(RunStore):
         """All storages, in the order in which they came."""
         with self._lock:
             return list(self._blocks.values())
+
+    def _check_name(self, block: Block) -> None:
+        others = {(o.type, o.name) for o in self._blocks.values() if o.id != block.id}
+        if block.name is not None and (block.type, block.name) in others:
+            raise ValueError(f"another storage is called {block.name!r}")
 
     def flow_run(self, id: UUID) -> FlowRun | None:
         """A copy of a flow run."""

@@ -109,8 +109,9 @@ block = Table(
     Column("id", Integer, primary_key=True),
     Column("uid", LargeBinary(16), nullable=False, unique=True),
     Column("type", Text, nullable=False),
-    Column("fields", Text, nullable=False),  # JSON
+    Column("fields", Text, nullable=False),  # JSON of what is no secret
     Column("name", Text),  # null for a storage that was registered, not saved
+    Column("secrets", Text),  # the other fields, encrypted; null for none
     UniqueConstraint("type", "name"),
 )
 alembic_version = Table(

@@ -93,11 +93,23 @@ class SQLiteRunStore(RunStore):
 
     def save_block(self, block: Block) -> None:
         """Keep a storage's description, unless its id has one."""
-        try:
-            self._execute(sql.PUT_BLOCK, _rows.block_row(block))
-            self._blocks[block.id] = block
-        except sqlite3.IntegrityError:
-            raise ValueError(f"another storage is called {block.name!r}") from None
+        self._execute(sql.PUT_BLOCK, _rows.block_row(block), block.name)
+        self._blocks[block.id] = block
+
+    def change_block(self, block: Block, changed: Block) -> bool:
+        """Put another description of a storage in the place of this one, if that is there."""
+        row = (*_rows.block_row(changed), *_rows.block_row(block))
+        found = self._execute(sql.CHANGE_BLOCK, row, changed.name) > 0
+        if found:
+            self._blocks[block.id] = changed
+        return found
+
+    def drop_block(self, block: Block) -> bool:
+        """Forget a storage's description, if it is there."""
+        found = self._execute(sql.DROP_BLOCK, _rows.block_row(block)) > 0
+        if found:
+            self._blocks.pop(block.id, None)
+        return found
 
     def block(self, id: UUID) -> Block | None:
         """The storage with this id."""
@@ -225,12 +237,13 @@ class SQLiteRunStore(RunStore):
         self._writer.error = None
         return len(runs) + (cache is not None)
 
-    def _execute(self, statement: str, row: Row) -> None:
+    def _execute(self, statement: str, row: Row, name: str | None = None) -> int:
+        """How many rows a statement has changed."""
         with self._writing.lock:
             try:
-                self._writing.opened().cursor.execute(statement, row)
+                return self._writing.opened().cursor.execute(statement, row).rowcount
             except sqlite3.IntegrityError:
-                raise
+                raise ValueError(f"another storage is called {name!r}") from None
             except (sqlite3.Error, OSError) as error:
                 self._writing.close()
                 raise unavailable(self.path, "be written", error) from error

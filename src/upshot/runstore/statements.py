@@ -49,7 +49,7 @@ _TASK_RUN = (
     *_OF_TASK,
 )
 _CACHE = ("key", "document", "created", "expires", "task_run_uid")
-_BLOCK = ("uid", "type", "fields", "name")
+_BLOCK = ("uid", "type", "fields", "name", "secrets")
 
 
 def _bound(names: tuple[str, ...]) -> dict[str, object]:
@@ -199,6 +199,7 @@ _tagged = and_(flow_run.c.tags.is_not(None), flow_run.c.state_type.is_not(None))
 _unordered: ColumnElement[bytes] = literal_column("+flow_run.uid")
 _flow_run_columns = [flow_run.c[name] for name in _FLOW_RUN]
 _task_run_columns = [task_run.c[name] for name in _TASK_RUN]
+_is_that_block = and_(*(block.c[name].is_(bindparam(name)) for name in _BLOCK))
 _of_flow_run = task_run.c.flow_run_id == (
     select(flow_run.c.id).where(flow_run.c.uid == bindparam("flow_run")).scalar_subquery()
 )
@@ -224,6 +225,10 @@ STATEMENTS: dict[str, ClauseElement] = {
     "PUT_BLOCK": insert(block)
     .values(_bound(_BLOCK))
     .on_conflict_do_nothing(index_elements=["uid"]),
+    "CHANGE_BLOCK": block.update()
+    .ordered_values(*((block.c[name], value) for name, value in _bound(_BLOCK).items()))
+    .where(_is_that_block),
+    "DROP_BLOCK": delete(block).where(_is_that_block),
     "READ_BLOCK": _read(block, _BLOCK, "uid"),
     "READ_BLOCKS": select(*(block.c[name] for name in _BLOCK)).order_by(block.c.id),
     "READ_FLOW_RUN": _read(flow_run, _FLOW_RUN, "uid"),

@@ -20,10 +20,12 @@ from upshot.exceptions import InvalidSettings
 from upshot.settings._model import (
     ALONE,
     PREFIX,
+    SECRET,
     Settings,
     checked,
     field_of,
     from_variables,
+    is_key,
     variables,
 )
 from upshot.settings._setting import Setting
@@ -155,10 +157,12 @@ __all__ = [
     "ALONE",
     "PREFIX",
     "PROFILE",
+    "SECRET",
     "Setting",
     "Settings",
     "forget_settings",
     "get_current_settings",
+    "is_key",
     "read_settings",
     "settings_here",
     "settings_of_process",

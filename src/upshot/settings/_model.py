@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -24,6 +26,7 @@ from upshot.exceptions import InvalidSettings, did_you_mean
 
 PREFIX = "UPSHOT_"
 _FACTS = "UPSHOT__"  # what a program is told of runs, which is no setting
+SECRET = frozenset({"secret_key"})  # settings that are never shown
 _NEAR = 0.7  # how like a setting's name a variable is that must have been meant for it
 
 
@@ -53,6 +56,23 @@ _Level = Annotated[str, BeforeValidator(_level)]
 _Place = Annotated[Path, BeforeValidator(_given), AfterValidator(_absolute)]
 
 
+def is_key(text: str) -> bool:
+    """Whether this is a key of secrets."""
+    try:
+        return len(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)) == 32
+    except ValueError:
+        return False
+
+
+def _of_keys(keys: SecretStr) -> SecretStr:
+    if not all(is_key(key.strip()) for key in keys.get_secret_value().split(",")):
+        raise ValueError("each key is 32 bytes in URL-safe base64, with commas between them")
+    return keys
+
+
+_SecretKey = Annotated[SecretStr, AfterValidator(_of_keys)]
+
+
 class Settings(Model):
     """Settings; frozen. Field `x` is the variable `UPSHOT_X` and `x` in the profile.
 
@@ -75,9 +95,11 @@ class Settings(Model):
         async_fetch_state_result: `State.result()` gives an awaitable to async callers.
         logging_level: the level of the logger "upshot", unless the program gives it one.
         logging_log_prints: log what runs print that do not say otherwise.
+        secret_key: keys of saved storages' secrets, with commas between them, the newest first; by
+            default the file `secret.key` in `home`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: _Place = Field(default=Path("~/.upshot"), validate_default=True)
     # a home that cannot be used is missing here, and is what gets reported
@@ -96,6 +118,7 @@ class Settings(Model):
     async_fetch_state_result: bool = False
     logging_level: _Level = "INFO"
     logging_log_prints: bool = False
+    secret_key: _SecretKey | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -182,5 +205,6 @@ def checked(values: dict[str, Any], sources: Mapping[str, str]) -> Settings:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         source = sources.get(name, name)
-        text = f"{first['input']!r} cannot be used as {name}: {first['msg']}"
+        given = "what is given" if name in SECRET else repr(first["input"])
+        text = f"{given} cannot be used as {name}: {first['msg']}"
         raise InvalidSettings(source, text) from None

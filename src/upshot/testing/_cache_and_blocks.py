@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -82,3 +83,32 @@ class CacheAndBlockContract:
         store.save_block(Block(id=uuid4(), type="memory", fields="{}"))
 
         assert len(store.blocks()) == 4
+
+    def test_a_block_is_changed_if_it_is_still_as_it_was(self, store: RunStore) -> None:
+        block = Block(id=uuid4(), type="memory", fields="{}", name="mine", secrets="a:b")
+        changed = replace(block, fields='{"a": 1}', secrets=None)
+        assert not store.change_block(block, changed)
+        store.save_block(block)
+
+        assert store.change_block(block, changed)
+        assert store.block(block.id) == changed
+        assert not store.change_block(block, block)
+        assert store.blocks() == [changed]
+
+    def test_a_block_is_not_given_the_name_of_another(self, store: RunStore) -> None:
+        block = Block(id=uuid4(), type="memory", fields="{}", name="mine")
+        other = replace(block, id=uuid4(), name="other")
+        store.save_block(block)
+        store.save_block(other)
+        with pytest.raises(ValueError, match="mine"):
+            store.change_block(other, replace(other, name="mine"))
+        assert store.blocks() == [block, other]
+
+    def test_a_block_is_dropped_if_it_is_still_as_it_was(self, store: RunStore) -> None:
+        block = Block(id=uuid4(), type="memory", fields="{}", secrets="a:b")
+        store.save_block(block)
+        assert not store.drop_block(replace(block, secrets=None))
+
+        assert store.drop_block(block)
+        assert not store.drop_block(block)
+        assert store.blocks() == []

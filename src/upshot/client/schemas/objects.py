@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, field_validator
 
 from upshot._models import Model
+from upshot.blocks import BlockDocument
 from upshot.records import Run, StateType, TaskRunResult, new_id
 from upshot.states import State, StateDetails
 from upshot.states.model import document_of
@@ -124,21 +125,3 @@ class Flow(Model):
 
     id: UUID
     name: str
-
-
-class BlockDocument(Model):
-    """A storage as it is kept.
-
-    Attributes:
-        id: its identity.
-        name: what it was saved under; None for one that a result needed.
-        block_type_slug: its type.
-        data: its fields.
-        is_anonymous: whether it was kept because a result needed it.
-    """
-
-    id: UUID
-    name: str | None = None
-    block_type_slug: str
-    data: dict[str, Any] = Field(default_factory=dict)
-    is_anonymous: bool = False

@@ -68,6 +68,7 @@ def _create_cache_and_blocks() -> None:
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("fields", sa.Text, nullable=False),
         sa.Column("name", sa.Text),
+        sa.Column("secrets", sa.Text),
         sa.UniqueConstraint("type", "name"),
     )
 
