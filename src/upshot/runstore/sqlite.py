@@ -16,6 +16,7 @@ from upshot import events
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore import _listing_sqlite, _process, _query_sqlite, _rows
 from upshot.runstore import _sql_sqlite as sql
+from upshot.runstore._blocks_sqlite import BlocksInSQLite, only_row
 from upshot.runstore._connection import Connection, Schema, Side, unavailable
 from upshot.runstore._health import Health
 from upshot.runstore._health_sqlite import examine
@@ -24,12 +25,11 @@ from upshot.runstore._query import RunQuery
 from upshot.runstore._reader import RunReader
 from upshot.runstore._rows import Row
 from upshot.runstore._writer import Writer
-from upshot.runstore.base import RunStore
 
 T = TypeVar("T")
 
 
-class SQLiteRunStore(RunStore):
+class SQLiteRunStore(BlocksInSQLite):
     """Runs, cached results and storages in one file that any number of processes share.
 
     The file is opened, and made if need be, when the store is first used; a closed store opens
@@ -84,42 +84,14 @@ class SQLiteRunStore(RunStore):
 
     def cached(self, key: str) -> CacheEntry | None:
         """The newest entry under a key."""
-        row = self._read(lambda cursor: _one(cursor, sql.READ_CACHE_ENTRY, (_rows.key_text(key),)))
+        row = self._read(
+            lambda cursor: only_row(cursor, sql.READ_CACHE_ENTRY, (_rows.key_text(key),))
+        )
         return None if row is None else _rows.to_cache_entry(row)
 
     def strike(self, entry: CacheEntry) -> None:
         """Remove an entry unless its key has another by now."""
         self._execute(sql.STRIKE_CACHE_ENTRY, _rows.cache_row(entry)[:3])
-
-    def save_block(self, block: Block) -> None:
-        """Keep a storage's description, unless its id has one."""
-        self._execute(sql.PUT_BLOCK, _rows.block_row(block), block.name)
-        self._blocks[block.id] = block
-
-    def change_block(self, block: Block, changed: Block) -> bool:
-        """Put another description of a storage in the place of this one, if that is there."""
-        row = (*_rows.block_row(changed), *_rows.block_row(block))
-        found = self._execute(sql.CHANGE_BLOCK, row, changed.name) > 0
-        if found:
-            self._blocks[block.id] = changed
-        return found
-
-    def drop_block(self, block: Block) -> bool:
-        """Forget a storage's description, if it is there."""
-        found = self._execute(sql.DROP_BLOCK, _rows.block_row(block)) > 0
-        if found:
-            self._blocks.pop(block.id, None)
-        return found
-
-    def block(self, id: UUID) -> Block | None:
-        """The storage with this id."""
-        row = self._read(lambda cursor: _one(cursor, sql.READ_BLOCK, (id.bytes,)))
-        return None if row is None else _rows.to_block(row)
-
-    def blocks(self) -> list[Block]:
-        """All storages, in the order in which they came."""
-        rows = self._read(lambda cursor: cursor.execute(sql.READ_BLOCKS).fetchall())
-        return [_rows.to_block(row) for row in rows]
 
     def flow_run(self, id: UUID) -> FlowRun | None:
         """A flow run, after what is queued was written."""
@@ -272,8 +244,3 @@ class SQLiteRunStore(RunStore):
 
 def _tell(rows: int, began: float) -> None:
     events.tell(events.Committed(rows=rows, seconds=time.perf_counter() - began))
-
-
-def _one(cursor: sqlite3.Cursor, statement: str, key: Row) -> Row | None:
-    row: Row | None = cursor.execute(statement, key).fetchone()
-    return row
