@@ -137,7 +137,9 @@ class Runner:
     def __get__(self, context: Any, owner: object = None) -> Any:
         if context is None:
             return None  # what a context is made with
-        return context.runner or _registry.load("room", "runner of")(context)
+        found = context.runner or _registry.load("room", "runner of")(context)
+        # of one that the user wrote, that one, and not what upshot knows it by
+        return getattr(found, "given_runner", found)
 
     def __set__(self, context: Any, runner: Any) -> None:
         context.runner = runner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
@@ -49,7 +49,24 @@ class Model(BaseModel):
         return cls.model_construct(_fields_set, **fields)  # type: ignore[return-value]
 
 
-class Dispatched(Model):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _Typed(ModelMetaclass):
+    """Takes `type = "mine"` in a class for a field, as if its annotation stood beside it."""
+
+    def __new__(
+        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any
+    ) -> Any:
+        if isinstance(namespace.get("type"), str) and "__annotate_func__" not in namespace:
+            namespace.setdefault("__annotations__", {}).setdefault("type", str)
+        return super().__new__(mcls, name, bases, namespace, **options)
+
+
+class Dispatched(Model, metaclass=_Typed):
     """A model whose subclasses are told apart by their field `type`.
 
     The class that names a `registry_kind` is the root: validating through it, or calling it with

@@ -43,7 +43,7 @@ class OwnRunner:
     closing_blocks = True
 
     def __init__(self, given: BaseTaskRunner) -> None:
-        self.given = given
+        self.given_runner = given
         mine = isinstance(given, TaskRunner) and not given.sequential
         self._functions: Any = given if mine else ConcurrentTaskRunner()
         self._process = os.getpid()
@@ -90,22 +90,22 @@ class OwnRunner:
     async def _submit(self, key: UUID, call: _Call, completion: Completion) -> None:
         try:
             await self._start()
-            await self.given.submit(key, call)
+            await self.given_runner.submit(key, call)
         except BaseException as error:
             _tell(completion.set_exception, error)
             raise
         following = asyncio.create_task(self._follow(key, call, completion))
         self._following.add(following)
         following.add_done_callback(self._following.discard)
-        if call.end is not None and self.given.concurrency_type == TaskConcurrencyType.SEQUENTIAL:
+        if call.end is not None and self.given_runner.concurrency_type == TaskConcurrencyType.SEQUENTIAL:
             await asyncio.wait([following])
 
     async def _follow(self, key: UUID, call: _Call, completion: Completion) -> None:
         try:
-            while (state := await self.given.wait(key, None)) is None:  # noqa: ASYNC110
+            while (state := await self.given_runner.wait(key, None)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(_ASK_AGAIN)
             if not is_state(state):
-                name = type(self.given).__name__
+                name = type(self.given_runner).__name__
                 raise TypeError(f"`wait` of {name} must give a State or None; got {state!r}")
             end = call.end if state is call.state else GivenEnd(state)
             _tell(completion.set_result, end)
@@ -123,7 +123,7 @@ class OwnRunner:
 
     async def _serve(self) -> None:
         try:
-            async with self.given.start():
+            async with self.given_runner.start():
                 self._served = True
                 self._begun.set()
                 await self._closing.wait()

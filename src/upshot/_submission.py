@@ -59,7 +59,7 @@ def checked_runner(choice: Any) -> BaseTaskRunner:
         return choice()
     if isinstance(choice, BaseTaskRunner):
         return choice
-    problem = f"must be a TaskRunner, or a class of one; got {choice!r}"
+    problem = f"must be a task runner, or a class of one; got {choice!r}"
     raise InvalidOption("task_runner", problem)
 
 
@@ -97,6 +97,8 @@ def runner_of(flow: FlowRunContext | None) -> TaskRunner | OwnRunner:
         # in a worker process, where the flow itself is not, its own threads
         chosen: BaseTaskRunner | None = getattr(flow.flow, "task_runner", None)
         flow.runner = ConcurrentTaskRunner() if chosen is None else duplicate_of(chosen)
+    elif not isinstance(flow.runner, TaskRunner | OwnRunner):
+        flow.runner = OwnRunner.around(flow.runner)  # of a context that was made by hand
     found: TaskRunner | OwnRunner = flow.runner
     return found
 
@@ -168,7 +170,7 @@ def _hand_over(
     host, completion = _begun(run, asynchronous=asynchronous)
     record = run.call.run
     submission = runner.submit(record.id, run.steps(), host=host, completion=completion)
-    return UpshotFuture.of(record, completion, runner.given, asynchronous=asynchronous), submission
+    return UpshotFuture.of(record, completion, runner.given_runner, asynchronous=asynchronous), submission
 
 
 def _begun(run: Prepared, *, asynchronous: bool) -> tuple[Any, Completion]:

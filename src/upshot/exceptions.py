@@ -159,9 +159,15 @@ class ParameterBindError(UpshotError, TypeError):
         kwargs: Mapping[str, Any],
     ) -> Self:
         """The error for a call of `fn` whose arguments `inspect.Signature.bind` refused."""
-        signature = inspect.signature(fn).replace(return_annotation=inspect.Signature.empty)
+        parameters = [
+            each.replace(annotation=_AsWritten(each.annotation))
+            if isinstance(each.annotation, str)
+            else each
+            for each in inspect.signature(fn).parameters.values()
+        ]
         name = getattr(fn, "__name__", None) or type(fn).__name__
-        return cls(name, str(exc), str(signature)[1:-1], _shown(tuple(args)), tuple(kwargs))
+        signature = str(inspect.Signature(parameters))[1:-1]
+        return cls(name, str(exc), signature, _shown(tuple(args)), tuple(kwargs))
 
     def __str__(self) -> str:
         text = f"Error binding parameters for function '{self.function}': {self.problem}."
@@ -214,6 +220,15 @@ class SignatureMismatchError(UpshotError, TypeError):
             f"Function expects parameters {list(self.expected)} but was provided with parameters"
             f" {list(self.provided)}"
         )
+
+
+class _AsWritten(str):
+    """An annotation that was not evaluated; it is shown without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 _LONGEST_ARGUMENTS = 1_000  # characters

@@ -439,3 +439,15 @@ def test_without_a_duplicate_it_serves_all_runs(caplog: pytest.LogCaptureFixture
     assert used(runner, lambda: double.submit(1).result()) == 2
     assert len(runner._states) == 1
     assert "'Shared' does not implement the `duplicate` method" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [InTurn, CountingThreads])
+def test_the_context_of_a_flow_has_it(kind: Any) -> None:
+    def use() -> Any:
+        before = get_run_context().task_runner  # type: ignore[union-attr]
+        future = double.submit(1)
+        assert future.task_runner is before
+        assert get_run_context().task_runner is before  # type: ignore[union-attr]
+        return type(before)
+
+    assert used(kind(), use) is kind

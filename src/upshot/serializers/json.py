@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import orjson
 from pydantic import Field, JsonValue, field_validator
 
 from upshot import _registry
@@ -16,6 +17,7 @@ from upshot.serializers._json_objects import (
 from upshot.serializers._trouble import unserializable
 from upshot.serializers.base import Serializer
 
+_ORJSON_LOADS = orjson.loads
 _ENCODER = f"{__name__}.upshot_json_object_encoder"
 _DECODER = f"{__name__}.upshot_json_object_decoder"
 
@@ -87,7 +89,7 @@ class JSONSerializer(Serializer):
         """The value of a JSON text."""
         library = _registry.import_path(self.jsonlib)
         hook = self.object_decoder and _registry.import_path(self.object_decoder)
-        if hook and self.jsonlib == "orjson":
+        if hook and library.loads is _ORJSON_LOADS:
             # it writes with an encoder, and has no hook for reading
             return _hooked(library.loads(text.decode(), **self.loads_kwargs), hook)
         hooks = {"object_hook": hook} if hook else {}
