@@ -97,7 +97,10 @@ class OwnRunner:
         following = asyncio.create_task(self._follow(key, call, completion))
         self._following.add(following)
         following.add_done_callback(self._following.discard)
-        if call.end is not None and self.given_runner.concurrency_type == TaskConcurrencyType.SEQUENTIAL:
+        if (
+            call.end is not None
+            and self.given_runner.concurrency_type == TaskConcurrencyType.SEQUENTIAL
+        ):
             await asyncio.wait([following])
 
     async def _follow(self, key: UUID, call: _Call, completion: Completion) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -14,6 +12,7 @@ from typing import Any
 
 from upshot import _portals
 from upshot._bridge import call_must_block, run_blocking
+from upshot._chosen_runner import runner_of
 from upshot._engine import async_driver, sync_driver
 from upshot._engine.attempts import Ports
 from upshot._engine.coordinator import coordinator
@@ -28,10 +27,7 @@ from upshot._waiting import Completion, wait_async
 from upshot.context import FlowRunContext
 from upshot.exceptions import InvalidOption
 from upshot.records import StateType
-from upshot.task_runners import BaseTaskRunner, TaskRunner
-from upshot.task_runners.concurrent import ConcurrentTaskRunner
-
-_log = logging.getLogger("upshot.task_runners")
+from upshot.task_runners import TaskRunner
 
 
 @dataclass(slots=True, eq=False)
@@ -45,62 +41,6 @@ class Prepared:
     def steps(self) -> Steps[Ended]:
         """What it does."""
         return run_task(self.call, self.ports)
-
-
-def checked_runner(choice: Any) -> BaseTaskRunner:
-    """A task runner, from one, a class of one, or None for the default.
-
-    Raises:
-        InvalidOption: if it is none of these.
-    """
-    if choice is None:
-        return ConcurrentTaskRunner()
-    if isinstance(choice, type) and issubclass(choice, BaseTaskRunner):
-        return choice()
-    if isinstance(choice, BaseTaskRunner):
-        return choice
-    problem = f"must be a task runner, or a class of one; got {choice!r}"
-    raise InvalidOption("task_runner", problem)
-
-
-def duplicate_of(runner: BaseTaskRunner) -> TaskRunner | OwnRunner:
-    """A runner of its own for a flow run; one that cannot be duplicated serves all of them."""
-    twin: BaseTaskRunner = runner.duplicate()
-    if twin is not NotImplemented:
-        return OwnRunner.around(twin)
-    _log.warning(
-        "Task runner %r does not implement the `duplicate` method and will fail if used for"
-        " concurrent execution of the same flow.",
-        type(runner).__name__,
-    )
-    return OwnRunner.around(runner)
-
-
-_outside_of_flows: TaskRunner = ConcurrentTaskRunner()
-
-
-def _start_over() -> None:
-    """In a forked child the runner has no threads."""
-    global _outside_of_flows
-    _outside_of_flows = ConcurrentTaskRunner()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_over)
-
-
-def runner_of(flow: FlowRunContext | None) -> TaskRunner | OwnRunner:
-    """The runner of a flow run, made when it is first needed; outside of flows, the process's."""
-    if flow is None:
-        return _outside_of_flows
-    if flow.runner is None:
-        # in a worker process, where the flow itself is not, its own threads
-        chosen: BaseTaskRunner | None = getattr(flow.flow, "task_runner", None)
-        flow.runner = ConcurrentTaskRunner() if chosen is None else duplicate_of(chosen)
-    elif not isinstance(flow.runner, TaskRunner | OwnRunner):
-        flow.runner = OwnRunner.around(flow.runner)  # of a context that was made by hand
-    found: TaskRunner | OwnRunner = flow.runner
-    return found
 
 
 def submit(run: Prepared, *, isasync: bool, return_state: bool = False) -> Any:
@@ -170,7 +110,9 @@ def _hand_over(
     host, completion = _begun(run, asynchronous=asynchronous)
     record = run.call.run
     submission = runner.submit(record.id, run.steps(), host=host, completion=completion)
-    return UpshotFuture.of(record, completion, runner.given_runner, asynchronous=asynchronous), submission
+    return UpshotFuture.of(
+        record, completion, runner.given_runner, asynchronous=asynchronous
+    ), submission
 
 
 def _begun(run: Prepared, *, asynchronous: bool) -> tuple[Any, Completion]:

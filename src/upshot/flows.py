@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
 from upshot import _attempt, _options
+from upshot._chosen_runner import checked_runner, duplicate_of
 from upshot._decorated import Decorated
 from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
@@ -20,7 +21,6 @@ from upshot._option_types import FLOW_CHANGES, FLOW_DEFAULTS, FlowOptions, shows
 from upshot._parameters import bind
 from upshot._replay import Place, Replay
 from upshot._run_names import checked_run_name
-from upshot._submission import checked_runner, duplicate_of
 from upshot._validation import Validator, check_names
 from upshot.context import FlowRunContext, logs_prints, told
 from upshot.exceptions import InvalidOptionValue, ParameterBindError
