@@ -119,7 +119,10 @@ def place_of(reference: PersistedResult[Any], *, trust: bool = False) -> tuple[F
             raise
         return found
     if storage is not None:
-        return storage, key
+        if uri is None or storage.uri(key) in (None, uri) or storage.size(key) is not None:
+            return storage, key
+        # it was saved anew, for another place: what it had before may still be where it was
+        return _place_by_uri(uri, store) or (storage, key)
     if uri is None:
         raise UnknownStorage(key, blocks.name_of(reference.storage_block_id, store))
     if (found := _place_by_uri(uri, store)) is not None:

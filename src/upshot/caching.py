@@ -14,7 +14,9 @@ from upshot.exceptions import (
     StorageError,
     StorageUnavailable,
     UnknownPlugin,
+    UnreadableBlock,
     UnreadableResult,
+    UnusableKey,
 )
 from upshot.records import CacheEntry
 from upshot.results import place_of
@@ -55,7 +57,13 @@ def check_present(document: BaseResult[Any]) -> None:
     """
     if not isinstance(document, PersistedResult):
         return
-    storage, key = place_of(document)
+    try:
+        storage, key = place_of(document)
+    except UnreadableBlock as error:
+        raise UnreadableResult(document.storage_key, error.block, error.problem) from error
+    except UnusableKey as error:
+        wanted = f"look for {document.storage_key!r}"
+        raise StorageUnavailable(str(document.storage_block_id), wanted, str(error)) from error
     try:
         size = storage.size(key)
     except StorageError:

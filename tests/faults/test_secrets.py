@@ -23,7 +23,7 @@ from tests.unit.cli_runs import upshot
 from upshot import flow, task
 from upshot.blocks import read_document, rotate
 from upshot.blocks._keys import keys_in_force
-from upshot.exceptions import UnreadableBlock, UnusableKey
+from upshot.exceptions import StorageUnavailable, UnreadableBlock, UnusableKey
 from upshot.filesystems import FileSystem, MemoryFileSystem
 from upshot.results import PersistedResult
 from upshot.runstore import open_store
@@ -286,6 +286,40 @@ def test_results_are_found_by_their_place_when_a_key_is_lost() -> None:
         reference.get()
     bucket().save("again")
     assert reference.get() == [1]
+
+
+def test_a_cached_result_whose_key_is_lost_is_made_again(caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[int] = []
+    storage = bucket()
+
+    @task(cache_key_fn=lambda context, parameters: "k", result_storage=storage)
+    def made() -> Any:
+        calls.append(1)
+        return [1]
+
+    assert made() == made() == [1]
+    assert len(calls) == 1
+    lose_key()
+    a_new_process()
+    storage.place = "b"  # the place of the first is not known any more
+    assert made() == [1]
+    assert made() == [1]
+    assert len(calls) == 2
+    assert "with a key that is not here" in caplog.text
+
+
+def test_a_cached_result_whose_key_cannot_be_trusted_is_an_error() -> None:
+    @task(cache_key_fn=lambda context, parameters: "k", persist_result=True)
+    def made() -> Any:
+        return [1]
+
+    made.with_options(result_storage=bucket())()
+    a_new_process()
+    (get_current_settings().home / "secret.key").chmod(0o644)
+    state = made(return_state=True)
+    assert state.is_failed()
+    with pytest.raises(StorageUnavailable, match="chmod 600"):
+        state.result()
 
 
 def test_a_key_of_a_setting_needs_no_file(use_key: Any) -> None:

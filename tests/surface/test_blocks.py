@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import BaseModel, Field, SecretBytes, SecretStr, ValidationError
 
-from upshot import flow
+from upshot import flow, task
 from upshot.blocks import BlockDocument, read_document
 from upshot.client import get_client
 from upshot.context import get_run_context
@@ -27,7 +27,9 @@ from upshot.filesystems import (
 )
 from upshot.results import PersistedResult
 from upshot.runstore import open_store
+from upshot.runstore.current import close_stores
 from upshot.settings import get_current_settings
+from upshot.task_runners import ProcessPoolTaskRunner
 
 pytestmark = pytest.mark.usefixtures("upshot_home")
 
@@ -52,6 +54,12 @@ class Vaulted(FileSystem):
     def write_path(self, path: str, content: bytes) -> None:
         with MemoryFileSystem(name=self.path).writing(path) as file:
             file.write(content)
+
+
+class Local(LocalFileSystem):
+    """A folder, with a secret that it has no use for."""
+
+    token: SecretStr
 
 
 FULL = {
@@ -336,3 +344,72 @@ def test_a_password_in_a_url_is_refused_since_references_would_show_it() -> None
     with pytest.raises(ValidationError, match="must hold no password") as caught:
         RemoteFileSystem(basepath="sftp://me:hunter2@host/folder")
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_saved_storage_that_is_changed_is_another_one(tmp_path: Path) -> None:
+    storage = LocalFileSystem(basepath=str(tmp_path / "a"))
+    id = storage.save("mine")
+    storage.basepath = str(tmp_path / "b")
+
+    @flow(persist_result=True, result_storage=storage)
+    def kept() -> Any:
+        return [1]
+
+    state = kept(return_state=True)
+    assert state.data.storage_block_id != id
+    close_stores()
+    assert PersistedResult.parse_raw(state.data.json()).get() == [1]
+    assert LocalFileSystem.load("mine").basepath == str(tmp_path / "a")
+
+
+def test_a_relative_folder_is_where_it_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage = LocalFileSystem(basepath="here")
+    id = storage.save("mine")
+
+    @flow(persist_result=True, result_storage=storage)
+    def kept() -> Any:
+        return [1]
+
+    assert kept(return_state=True).data.storage_block_id == id
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    state = kept(return_state=True)
+    assert state.data.storage_block_id != id
+    close_stores()
+    assert PersistedResult.parse_raw(state.data.json()).get() == [1]
+
+
+def test_results_of_a_storage_that_was_saved_anew_elsewhere_are_found(tmp_path: Path) -> None:
+    LocalFileSystem(basepath=str(tmp_path / "old")).save("mine")
+    LocalFileSystem(basepath=str(tmp_path))._save(is_anonymous=True)  # which the old one is in
+
+    @flow(persist_result=True, result_storage="local-file-system/mine")
+    def kept() -> Any:
+        return [1]
+
+    state = kept(return_state=True)
+    LocalFileSystem(basepath=str(tmp_path / "new")).save("mine", overwrite=True)
+    assert PersistedResult.parse_raw(state.data.json()).get() == [1]
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert PersistedResult.parse_raw(state.data.json()).get() == [1]
+
+
+def kept_in_a_process() -> Any:
+    return [1]
+
+
+def test_worker_processes_write_to_storages_with_secrets(tmp_path: Path) -> None:
+    storage = Local(basepath=str(tmp_path / "kept"), token="hunter2")
+
+    @flow(result_storage=storage, task_runner=ProcessPoolTaskRunner(max_workers=1))
+    def around() -> Any:
+        return task(kept_in_a_process, persist_result=True).submit(return_state=True)
+
+    state = around(return_state=True).result()
+    close_stores()
+    assert PersistedResult.parse_raw(state.data.json()).get() == [1]
+    for path in (*tmp_path.rglob("*"), *get_current_settings().home.rglob("*")):
+        assert path.is_dir() or b"hunter2" not in path.read_bytes()

@@ -6,6 +6,7 @@ import io
 from abc import abstractmethod
 from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from copy import deepcopy
 from typing import Any, BinaryIO, ClassVar, Self
 from uuid import UUID
 
@@ -42,6 +43,7 @@ class FileSystem(Model):
     _block_document_id: UUID | None = PrivateAttr(default=None)
     _block_document_name: str | None = PrivateAttr(default=None)
     _is_anonymous: bool | None = PrivateAttr(default=None)
+    _saved_fields: Any = PrivateAttr(default=None)  # who changes one has another storage
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
@@ -128,8 +130,10 @@ class FileSystem(Model):
         return made
 
     def saved_id(self) -> UUID | None:
-        """This storage's identity in the run store, if it was saved there under a name."""
-        return self._block_document_id if self._is_anonymous is False else None
+        """This storage's identity in the run store, if it was saved there as it is now."""
+        if self._is_anonymous is not False or self._saved_fields != self.described().__dict__:
+            return None
+        return self._block_document_id
 
     def identified(self, id: UUID, *, name: str | None = None) -> None:
         """Note this storage's identity in the run store; one that has a name there keeps its own
@@ -137,6 +141,7 @@ class FileSystem(Model):
         if name is not None or self._is_anonymous is not False:
             self._block_document_id, self._is_anonymous = id, name is None
             self._block_document_name = name
+            self._saved_fields = None if name is None else deepcopy(self.described().__dict__)
 
     def _save_as(self, name: str | None, *, overwrite: bool) -> UUID:
         rooms = _registry.load("room", "blocks")
