@@ -7,6 +7,7 @@ import inspect
 import pickle
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -161,3 +162,10 @@ def test_what_looks_like_a_placeholder_is_left_as_it_is() -> None:
 )
 def test_a_hint_names_what_is_near_else_all(name: str, known: list[str], hint: str) -> None:
     assert did_you_mean(name, known) == hint
+
+
+@pytest.mark.parametrize("cls", PUBLIC, ids=lambda cls: cls.__name__)
+def test_the_page_of_promises_says_what_to_do_about_each(cls: type[UpshotError]) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "promises.md"
+    table = "".join(re.findall(r"^\|.*\n", page.read_text("utf-8"), re.MULTILINE))
+    assert cls is UpshotError or f"`{cls.__name__}`" in table
