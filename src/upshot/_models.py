@@ -1,4 +1,4 @@
-"""The pydantic base of documents, states, serializers and storages."""
+"""The pydantic base of documents, states, serializers and storages; records that pass for one."""
 
 from __future__ import annotations
 
@@ -47,6 +47,28 @@ class Model(BaseModel):
     def construct(cls, _fields_set: set[str] | None = None, **fields: Any) -> Self:
         """A model of `fields` as they are, unchecked."""
         return cls.model_construct(_fields_set, **fields)  # type: ignore[return-value]
+
+
+class Recorded:
+    """A record that answers to the short names, too, as the model that programs read of it."""
+
+    __slots__ = ()
+
+    def json(self, **options: Any) -> str:
+        """This record as JSON text; `options` as for `model_dump_json`."""
+        return str(self._model().json(**options))
+
+    def dict(self, **options: Any) -> Mapping[str, Any]:
+        """This record as a dict; `options` as for `model_dump`."""
+        found: Mapping[str, Any] = self._model().dict(**options)
+        return found
+
+    def copy(self, *, update: Mapping[str, Any] | None = None) -> Any:
+        """What a client reads of this record now, with the fields in `update` replaced."""
+        return self._model().copy(update=update)
+
+    def _model(self) -> Any:
+        return _registry.load("room", "model of")(self)
 
 
 if TYPE_CHECKING:

@@ -49,6 +49,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "context": "upshot.context",
         "failure record": "upshot._references:recorded_failure",
         "migrations": "upshot.runstore.migrations",
+        "model of": "upshot.client.schemas.objects:model_of",
         "reader": "upshot._references:read_reference",
         "recorded state": "upshot._engine.endings:recorded_state",
         "run logger": "upshot.logging.loggers:get_run_logger",

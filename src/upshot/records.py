@@ -17,6 +17,7 @@ from upshot import _registry
 from upshot._entries import Block, CacheEntry
 from upshot._html import facts
 from upshot._ids import made_at, moment, new_id
+from upshot._models import Recorded
 from upshot._steps import FINAL, StateType, Step
 from upshot.events import listeners, tell_state
 
@@ -24,7 +25,7 @@ _FLOWS = uuid5(NAMESPACE_URL, "upshot:flow")
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Run:
+class Run(Recorded):
     """What flow runs and task runs have in common.
 
     `uid` is the run's identity (16 bytes, sorted by time); `row` is its number in a store, set

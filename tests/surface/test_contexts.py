@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
@@ -307,3 +308,23 @@ def test_contexts_take_records_of_few_fields() -> None:
             assert runtime.flow_run.id == "foo"
     with TaskRunContext.construct(task_run=TaskRun.construct(flow_run_id="foo")):
         assert runtime.flow_run.id == "foo"
+
+
+def test_the_runs_of_contexts_answer_to_the_idioms_of_pydantic() -> None:
+    @task
+    def load() -> Any:
+        return get_run_context().task_run
+
+    @flow
+    def around(x: int) -> Any:
+        return get_run_context().flow_run, load()
+
+    runs = around(1)
+    for run in runs:
+        assert run.dict()["id"] == run.id
+        assert "state" not in run.dict(exclude={"state"})
+        assert json.loads(run.json())["name"] == run.name
+        assert run.copy(update={"name": "other"}).name == "other"
+        assert type(run.copy()).parse_raw(run.json()).id == run.id
+    assert runs[0].dict()["parameters"] == {"x": 1}
+    assert runs[1].dict()["flow_run_id"] == runs[0].id

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from upshot._models import Model
 from upshot.blocks import BlockDocument
+from upshot.records import FlowRun as FlowRunRecord
 from upshot.records import Run, StateType, TaskRunResult, new_id
 from upshot.states import State, StateDetails
 from upshot.states.model import document_of
@@ -113,6 +114,11 @@ class TaskRun(_RunModel):
     task_version: str | None = None
     cache_key: str | None = None
     task_inputs: dict[str, list[TaskRunResult]] = Field(default_factory=dict)
+
+
+def model_of(record: Run) -> FlowRun | TaskRun:
+    """The model of a record of either kind."""
+    return FlowRun.of(record) if record.kind == FlowRunRecord.kind else TaskRun.of(record)
 
 
 class Flow(Model):
