@@ -14,7 +14,7 @@ from upshot._dependencies import Dependent
 from upshot._engine.conclusions import conclude
 from upshot._engine.endings import Conclusion
 from upshot._options import is_async
-from upshot._returning import alisted, listed
+from upshot._returning import alisted, asettled, listed, settled
 from upshot._run_names import run_name
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
@@ -54,7 +54,7 @@ class TaskBody(Dependent):
                 entered(self._variables(is_async=False)),
                 around(self.context),
             ):
-                return listed(self.fn(*self.args, **self.kwargs))
+                return settled(listed(self.fn(*self.args, **self.kwargs)))
         finally:
             del self  # see `sync_driver.invoke`
 
@@ -65,7 +65,7 @@ class TaskBody(Dependent):
                 entered(self._variables(is_async=True)),
                 around(self.context),
             ):
-                return await alisted(self.fn(*self.args, **self.kwargs))
+                return await asettled(await alisted(self.fn(*self.args, **self.kwargs)))
         finally:
             del self
 

@@ -1,4 +1,4 @@
-"""What a flow's function gave, before a state is made of it."""
+"""What a function gave, before a state is made of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from upshot._future import UpshotFuture
 from upshot._upstreams import Filling
-from upshot._waiting import Completion
+from upshot._waiting import Completion, wait_async, wait_blocking
 from upshot.annotations import BaseAnnotation
 from upshot.states import State
 
@@ -31,6 +31,29 @@ async def alisted(made: Any) -> Any:
 
 async def _all(values: AsyncIterator[Any]) -> list[Any]:
     return [value async for value in values]
+
+
+def settled(value: Any) -> Any:
+    """What a task returned; of a future, or a collection of these, the final states. Blocks."""
+    if not _is_of_futures(value):
+        return value
+    wait_blocking(futures_in(value))
+    return with_states(value)
+
+
+async def asettled(value: Any) -> Any:
+    """As `settled`, for async functions."""
+    if not _is_of_futures(value):
+        return value
+    await wait_async(futures_in(value))
+    return with_states(value)
+
+
+def _is_of_futures(value: Any) -> bool:
+    # all that tasks return comes here: large values are not gone through
+    if type(value) in (list, tuple, set) and value:
+        value = next(iter(value))
+    return isinstance(value, UpshotFuture)
 
 
 def futures_in(value: Any) -> list[Completion]:
