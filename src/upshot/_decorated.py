@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property, partial, update_wrapper
-from inspect import Signature, getdoc
+from inspect import getdoc
 from operator import attrgetter
 from types import FunctionType, MethodType
 from typing import (
@@ -20,8 +20,6 @@ from typing import (
     overload,
 )
 
-import orjson
-
 from upshot import _options
 from upshot._bridge import call_must_block, run_blocking
 from upshot._engine import async_driver, sync_driver
@@ -31,7 +29,7 @@ from upshot._engine.hooks import Hooks
 from upshot._hook_calls import hooks_of
 from upshot._hooks import Hook, checked_hooks
 from upshot._option_types import UNSET_BY_NONE
-from upshot._parameters import signature_of
+from upshot._parameters import bind, no_inputs, positional, signature_of
 from upshot._retries import delays
 from upshot._signals import AsyncTerminable, Terminable
 from upshot.context import FlowRunContext
@@ -79,8 +77,9 @@ class Decorated(Generic[P, R_co]):
         self.description = described or getdoc(fn)
         self.version = _options.checked_text("version", given("version"))
         self.isasync = fn.isasync if isinstance(fn, Decorated) else _options.is_async(fn)
-        self._signature = signature_of(fn, self.name)
+        self._learn_signature()
         self._retries = _options.checked_retries(given("retries"))
+        self._default_retries = f"{self.kind}_default_retries"  # the setting
         self.retry_delays = delays(given("retry_delay_seconds"), self._planned_retries())
         self.retry_delay_seconds: Any = given("retry_delay_seconds") or 0
         if callable(self.retry_delay_seconds):
@@ -95,8 +94,17 @@ class Decorated(Generic[P, R_co]):
         self.log_prints = _options.checked_flag("log_prints", given("log_prints"))
         self.on_completion = self._hooks("on_completion")
         self.on_failure = self._hooks("on_failure")
-        # what the record of a call says that takes nothing of other runs
-        self._no_inputs = _no_inputs(self._signature)
+
+    def _learn_signature(self) -> None:
+        self._signature = signature_of(self.fn, self.name)
+        self._positional = positional(self._signature)
+        self._no_inputs = no_inputs(self._signature)
+
+    def _parameters(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of a call, as `bind` gives them; that nearly all need no `inspect`."""
+        if not kwargs and self._positional is not None and len(args) == len(self._positional):
+            return dict(zip(self._positional, args, strict=True))
+        return bind(self._signature, self.fn, args, kwargs)
 
     def _hooks(self, option: str) -> list[Hook] | None:
         hooks = checked_hooks(self.kind, option, self._given.get(option))
@@ -118,8 +126,7 @@ class Decorated(Generic[P, R_co]):
         """How often the function is called again after it raised."""
         if self._retries is not None:
             return self._retries
-        settings = get_current_settings()
-        return int(getattr(settings, f"{self.kind}_default_retries"))
+        return int(getattr(get_current_settings(), self._default_retries))
 
     @retries.setter
     def retries(self, value: int | None) -> None:
@@ -203,9 +210,8 @@ class Decorated(Generic[P, R_co]):
         bound: Self = object.__new__(type(self))
         method: Any = MethodType(self.fn, instance)
         vars(bound).update(vars(self), fn=method, __wrapped__=method)
-        bound._signature = signature_of(method, self.name)
+        bound._learn_signature()
         vars(bound).pop("_called_on", None)
-        bound._no_inputs = _no_inputs(bound._signature)
         return bound
 
     def __reduce__(self) -> Any:
@@ -250,10 +256,6 @@ def _with_options_of(named: Decorated[Any, Any], kind: type, options: dict[str, 
 
 def _remade(kind: type, fn: Callable[..., Any], options: dict[str, Any]) -> Any:
     return kind(fn, **options)
-
-
-def _no_inputs(signature: Signature) -> str:
-    return orjson.dumps({name: [] for name in signature.parameters}).decode()
 
 
 def _default_name(decorated: Decorated[Any, Any]) -> str:

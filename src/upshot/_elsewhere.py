@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
 
 from upshot import _portals
+from upshot._bridge import run_blocking
 from upshot._waiting import Completion, wait_async
 from upshot.states import Crashed, State
 
@@ -41,6 +43,10 @@ class GivenEnd(NamedTuple):
     def state(self) -> State[Any]:
         """The final state."""
         return self.given
+
+    def outcome(self, raise_on_failure: bool) -> tuple[Any, BaseException | None]:
+        """What to return, or what to raise; may block."""
+        return self.given.outcome(raise_on_failure)
 
 
 class Elsewhere(Completion):
@@ -83,6 +89,13 @@ class Elsewhere(Completion):
             if state is not None:
                 self.end(state)
         return self.final_state()
+
+    def end_in(self, timeout: float | None) -> Any:
+        """Its end, which its runner is asked for; None if it has not ended in time."""
+        if self.must_be_asked_for():
+            run_blocking(partial(self.ask, timeout))
+            return self.result() if self.done() else None
+        return super().end_in(timeout)
 
     def follow(self) -> None:
         """Have it end by itself once its run has, for those that only wait."""

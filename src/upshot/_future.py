@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, overload
 
 import anyio
 import typing_extensions
 
-from upshot._bridge import run_blocking, wants_awaitable
+from upshot._bridge import wants_awaitable
 from upshot._elsewhere import SUBMITTED, Elsewhere, Submission
 from upshot._engine.endings import Ended, state_of
 from upshot._html import facts
-from upshot._waiting import Completion, wait_async, wait_blocking
+from upshot._waiting import Completion, wait_async
 from upshot.records import FINAL, TaskRun
 from upshot.states import Pending, State
 
@@ -149,9 +148,8 @@ class UpshotFuture(Generic[R_co, A_co]):
         return self._wait(timeout)
 
     def _wait(self, timeout: float | None) -> State[R_co] | None:
-        if self._elsewhere and self._elsewhere.must_be_asked_for():
-            return run_blocking(partial(self._elsewhere.ask, timeout))
-        return self.state() if wait_blocking([self._done], timeout) else None
+        end = self._done.end_in(timeout)
+        return None if end is None else end.state()
 
     @overload
     def result(
@@ -190,10 +188,10 @@ class UpshotFuture(Generic[R_co, A_co]):
         """
         if self.asynchronous and wants_awaitable():
             return self.aresult(timeout, raise_on_failure)
-        state = self._wait(timeout)
-        if state is None:
+        end = self._done.end_in(timeout)
+        if end is None:
             raise self._late(timeout)
-        value, error = state.outcome(raise_on_failure)
+        value, error = end.outcome(raise_on_failure)
         if error is not None:
             raise error
         return value

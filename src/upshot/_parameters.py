@@ -46,6 +46,18 @@ def signature_of(function: Callable[..., Any], name: str) -> inspect.Signature:
     return signature
 
 
+def positional(signature: inspect.Signature) -> tuple[str, ...] | None:
+    """The names of the parameters, if all can be given by position; else None."""
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    by_position = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    return tuple(signature.parameters) if kinds <= by_position else None
+
+
+def no_inputs(signature: inspect.Signature) -> str:
+    """What the record of a call says of its inputs if it takes nothing of other runs, as JSON."""
+    return orjson.dumps({name: [] for name in signature.parameters}).decode()
+
+
 def bind(
     signature: inspect.Signature,
     fn: Callable[..., Any],

@@ -48,6 +48,14 @@ class Completion(Future[Any]):
         if after:
             self.add_done_callback(lambda _: after.clear())
 
+    def end_in(self, timeout: float | None) -> Any:
+        """How it ended, waited for; None if it has not in so many seconds.
+
+        Raises:
+            WouldBlockLoop: if it could not end while this thread is blocked.
+        """
+        return self.result() if self.done() or wait_blocking([self], timeout) else None
+
     def is_of_parent(self) -> bool:
         """Whether it goes on in the process that this one was forked from, if it does."""
         return self.forks != _forks

@@ -18,7 +18,6 @@ from upshot._engine.flow_run import FlowCall, run_flow
 from upshot._flow_body import FlowBody, record_of
 from upshot._inputs import place_of
 from upshot._option_types import FLOW_CHANGES, FLOW_DEFAULTS, FlowOptions, shows
-from upshot._parameters import bind
 from upshot._replay import Place, Replay
 from upshot._run_names import checked_run_name
 from upshot._validation import Validator, check_names
@@ -174,7 +173,7 @@ class Flow(Decorated[P, R_co]):
     ) -> tuple[dict[str, Any], ParameterBindError | None]:
         """The parameters of a call; those of one that wants a state may not fit."""
         try:
-            return bind(self._signature, self.fn, args, kwargs), None
+            return self._parameters(args, kwargs), None
         except ParameterBindError as error:
             if wants_value:
                 raise

@@ -98,7 +98,7 @@ class ResultFactory:
         if isinstance(value, BaseResult):
             return value  # type: ignore[return-value]
         if not self.persist_result:
-            document = UnpersistedResult()
+            document = UnpersistedResult.new()
         elif type(value) in LITERALS:
             return LiteralResult(value=value)
         else:

@@ -18,7 +18,6 @@ from upshot._engine.task_run import TaskCall
 from upshot._input_hash import task_input_hash
 from upshot._inputs import place_of
 from upshot._option_types import TASK_CHANGES, TASK_DEFAULTS, TaskChanges, TaskOptions, shows
-from upshot._parameters import bind
 from upshot._rare import with_what_is_rare
 from upshot._replay import Place
 from upshot._retries import exponential_backoff
@@ -114,7 +113,7 @@ class Task(Submitting[P, R_co]):
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         refuse_late()
-        return bind(self._signature, self.fn, args, kwargs)
+        return self._parameters(args, kwargs)
 
     def _record(self, flow: FlowRunContext | None, place: Place | None) -> TaskRun:
         if place is not None and place.task_run is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -38,6 +39,20 @@ def test_ids_sort_by_the_time_they_were_made(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_ids_made_together_differ() -> None:
     assert len({new_id() for _ in range(1_000)}) == 1_000
+
+
+def test_a_forked_child_makes_ids_of_its_own() -> None:
+    new_id()
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(writing, new_id()[6:])
+        os._exit(0)
+    os.waitpid(pid, 0)
+    of_child = os.read(reading, 10)
+    os.close(reading)
+    os.close(writing)
+    assert of_child not in {new_id()[6:] for _ in range(300)}
 
 
 def test_a_run_goes_from_state_to_state() -> None:

@@ -21,7 +21,14 @@ from upshot._engine.hooks import Hooks, call_hooks
 from upshot._engine.retrying import may_retry
 from upshot._replay import Place
 from upshot._waiting import Completion
-from upshot.documents import BaseResult, Failure, LiteralResult, PersistedResult, describe
+from upshot.documents import (
+    BaseResult,
+    Failure,
+    LiteralResult,
+    PersistedResult,
+    UnpersistedResult,
+    describe,
+)
 from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
 from upshot.records import FINAL, CacheEntry, Run, StateType
 from upshot.runstore import RunStore
@@ -251,6 +258,8 @@ def record(run: Run, ports: Ports) -> Steps[None]:
 
 def recorded(data: Any) -> tuple[str | None, str | None]:
     """What the row of a run says of its result, and of its failure."""
+    if type(data) is UnpersistedResult:  # nearly all of them
+        return None, None
     if isinstance(data, LiteralResult | PersistedResult):
         return data.model_dump_json(), None
     if isinstance(data, BaseException):

@@ -74,6 +74,13 @@ class Ended:
         """The final state."""
         return state_of(self.run, self.data, self.cache_expiration)
 
+    def outcome(self, raise_on_failure: bool) -> tuple[Any, BaseException | None]:
+        """What to return, or what to raise, of the final state; may block."""
+        data, ended_well = self.data, self.run.state_type is StateType.COMPLETED
+        if ended_well and isinstance(data, BaseResult) and data.has_cached_object():
+            return data.fetch(), None  # for which no state need be made
+        return self.state().outcome(raise_on_failure)
+
 
 def failed_state(run: Run, conclusion: Conclusion, at: float) -> State[Any]:
     """The state that a run would end in, if this is its conclusion."""

@@ -26,6 +26,9 @@ ENDED_BADLY: dict[StateType, type[UpshotError]] = {
 }
 
 
+_COLLECTIONS = (list, tuple, set)  # a union would be made for each look
+
+
 def unfinished(name: str, message: str | None) -> UnfinishedRun:
     """The error of who wants the value of a run that has not ended."""
     said = f": {message.rstrip('.')}" if message else ""
@@ -104,4 +107,4 @@ def is_state(thing: object) -> TypeGuard[Any]:
 
 def is_state_iterable(thing: object) -> TypeGuard[Iterable[Any]]:
     """Whether this is a list, tuple or set of states, not empty."""
-    return isinstance(thing, list | tuple | set) and bool(thing) and all(map(is_state, thing))
+    return isinstance(thing, _COLLECTIONS) and bool(thing) and all(map(is_state, thing))
