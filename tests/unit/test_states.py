@@ -79,16 +79,22 @@ def test_a_state_of_no_type_is_refused(fields: Any) -> None:
         State(**fields)
 
 
-def test_states_are_frozen_hashable_and_differ() -> None:
+def test_states_are_hashable_and_differ() -> None:
     first, second = Completed(), Completed()
     assert first != second
     assert len({first, second, first.copy()}) == 2
     assert [first] == [first.copy()]
-    with pytest.raises(ValidationError):
-        first.name = "x"
 
 
-def test_json_holds_references_and_the_text_of_exceptions_but_no_value() -> None:
+def test_a_state_may_be_changed_and_stays_where_it_is_in_a_set() -> None:
+    state: State[Any] = Completed()
+    known = {state}
+    state.name, state.state_details.cache_key = "Mine", "key"
+    assert state in known
+    assert State.parse_raw(state.json()) == state
+
+
+def test_json_holds_references_the_text_of_exceptions_and_no_value_of_a_document() -> None:
     document = PersistedResult[str](
         serializer_type="pickle", storage_block_id=RUN, storage_key="key"
     )
@@ -99,12 +105,24 @@ def test_json_holds_references_and_the_text_of_exceptions_but_no_value() -> None
         (LiteralResult(value=True), LiteralResult(value=True)),
         (failure, failure),
         (ValueError("m"), Failure(exception_type="builtins.ValueError", message="m")),
-        ("secret", None),
         ([Completed(data="secret")], None),
+        (("secret",), None),
     ]:
         state = Failed(data=data, state_details={"task_run_id": RUN}, message="m")
         assert "secret" not in state.json()
         assert State.parse_raw(state.json()) == state.copy(update={"data": kept})
+
+
+@pytest.mark.parametrize("data", ["text", 1, 0.5, True, None, [], {}, {"a": [1, None, {"b": "c"}]}])
+def test_json_holds_plain_data_of_a_state_that_was_made_by_hand(data: Any) -> None:
+    again = State.parse_raw(Completed(data=data).json())
+    assert again.data == data
+    assert type(again.data) is type(data)
+
+
+def test_json_leaves_out_data_that_it_would_change() -> None:
+    for data in ((1, 2), {1: 2}, float("inf"), {"type": "literal", "value": True}, object()):
+        assert State.parse_raw(Completed(data=data).json()).data is None
 
 
 def test_a_dict_that_looks_like_a_document_stays_a_dict() -> None:

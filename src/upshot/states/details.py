@@ -32,7 +32,7 @@ class StateDetails(Model):
         pause_key: tells several pauses of a run apart.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     flow_run_id: UUID | None = None
     task_run_id: UUID | None = None

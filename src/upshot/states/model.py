@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Awaitable
 from datetime import datetime
 from functools import partial
+from math import isfinite
 from typing import Any, Generic, Literal, TypeVar, overload
 from uuid import UUID
 
@@ -38,6 +39,9 @@ from upshot.states.failures import ENDED_BADLY, error_for, stands_for_error, unf
 
 R = TypeVar("R")
 
+# by which a document's JSON, and that of what is told of an exception, are known
+_RESULT, _FAILURE = "type", "exception_type"
+
 
 class _Document(dict[str, Any]):
     """A result's document as a dict, and no dict of the user's that looks like one."""
@@ -54,7 +58,7 @@ class State(Standing, Shown, Model, Generic[R]):
         timestamp: when the run entered the state, in UTC.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
     __slots__ = ("_traceback",)
 
     id: UUID = Field(default_factory=lambda: UUID(bytes=new_id()))
@@ -82,14 +86,17 @@ class State(Standing, Shown, Model, Generic[R]):
 
     @field_serializer("data")
     def _without_values(self, data: Any, info: SerializationInfo) -> Any:
-        # a state's JSON holds references; values and live exceptions stay in the process
+        # a state's JSON holds references and what JSON has a form for; other values and live
+        # exceptions stay in the process
         if isinstance(data, BaseResult):
             return data.model_dump(mode=info.mode)
         if info.mode != "json":
             return data
         if isinstance(data, BaseException):
             data = describe(data)
-        return data.as_text().model_dump(mode="json") if isinstance(data, Failure) else None
+        if isinstance(data, Failure):
+            return data.as_text().model_dump(mode="json")
+        return data if _is_plain(data) else None
 
     def dict(self, **options: Any) -> dict[str, Any]:
         """This state as a dict; `options` as for `model_dump`."""
@@ -216,10 +223,22 @@ def _scheduled(details: Any) -> StateDetails:
     return found.copy(update={"scheduled_time": moment(time.time())})
 
 
+def _is_plain(data: Any) -> bool:
+    """Whether JSON gives a value back as it is, and not as a document."""
+    if type(data) is dict:
+        ours = _RESULT in data or _FAILURE in data
+        return not ours and all(type(k) is str and _is_plain(v) for k, v in data.items())
+    if type(data) is list:
+        return all(map(_is_plain, data))
+    return (
+        data is None or type(data) in (bool, int, str) or (type(data) is float and isfinite(data))
+    )
+
+
 def document_of(fields: dict[str, Any]) -> Any:
-    """The document, or what is told of an exception, that a dict describes."""
-    if "exception_type" not in fields:
-        return BaseResult.model_validate(fields)
+    """The document, or what is told of an exception, that a dict describes; else the dict."""
+    if _FAILURE not in fields:
+        return BaseResult.model_validate(fields) if _RESULT in fields else fields
     # JSON of a state may come from anywhere, and loading a pickle runs code
     return Failure.model_validate(fields).as_text()
 
