@@ -162,7 +162,7 @@ class LocalFileSystem(FileSystem):
 
     def _resolve_path(self, path: Place) -> Path:
         """Where a file or a folder is; the base path is one of them."""
-        text, root = _text(path), self._root()
+        text, root = _from_home(_text(path)), self._root()
         is_root = os.path.normpath(os.path.join(root, text)) == root
         return Path(root if is_root else self._path(text))
 
@@ -176,7 +176,7 @@ class LocalFileSystem(FileSystem):
 
     def _path(self, key: str) -> str:
         root = self._root()
-        return f"{root.rstrip('/')}/{relative_key(key, root)}"
+        return f"{root.rstrip('/')}/{relative_key(_from_home(key), root)}"
 
     def _refusal(self, operation: str, key: str, error: OSError) -> StorageError:
         if isinstance(error, IsADirectoryError):
@@ -185,6 +185,11 @@ class LocalFileSystem(FileSystem):
             return InvalidStorageKey(key, self._root(), "is too long for this file system")
         said = error.strerror or str(error)
         return StorageUnavailable(str(self), f"{operation} {key!r}", said)
+
+
+def _from_home(path: str) -> str:
+    in_home = path == "~" or str(path).startswith("~/")  # and no file whose name begins so
+    return os.path.expanduser(path) if in_home else path
 
 
 def _text(path: Place) -> str:
