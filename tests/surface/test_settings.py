@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import os
 import pickle
 from pathlib import Path
@@ -186,6 +187,20 @@ def test_settings_as_a_dict_have_their_names(tmp_path: Path) -> None:
     with temporary_settings({UPSHOT_HOME: tmp_path}) as inside:
         assert inside.dict(exclude_unset=True) == {"UPSHOT_HOME": tmp_path}
         assert tmp_path == inside.UPSHOT_HOME
+
+
+def test_settings_as_a_dict_leave_out_what_is_named_in_either_way() -> None:
+    settings = get_current_settings()
+    some = settings.dict(exclude={"UPSHOT_HOME", "local_storage_path"})
+    assert settings.dict().keys() - some.keys() == {"UPSHOT_HOME", "UPSHOT_LOCAL_STORAGE_PATH"}
+    assert settings.dict(include={UPSHOT_HOME}) == {"UPSHOT_HOME": settings.home}
+
+
+def test_settings_as_json_have_their_names_and_are_read_back() -> None:
+    settings = get_current_settings()
+    assert json.loads(settings.json(include={"UPSHOT_HOME"})) == {"UPSHOT_HOME": str(settings.home)}
+    assert Settings.parse_raw(settings.json()) == settings
+    assert "\n" in settings.json(indent=2)
 
 
 def test_a_home_may_begin_with_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
+from pydantic_core import to_json
 
 from upshot._models import Model
 from upshot.exceptions import InvalidSettings, did_you_mean
@@ -130,7 +131,14 @@ class Settings(Model):
 
     def dict(self, **options: Any) -> dict[str, Any]:
         """The settings by the names of their variables; `options` as for `model_dump`."""
+        for choice in {"include", "exclude"} & options.keys():
+            if options[choice] is not None:
+                options[choice] = {field_of(name, "dict()") for name in options[choice]}
         return {PREFIX + name.upper(): v for name, v in self.model_dump(**options).items()}
+
+    def json(self, *, indent: int | None = None, **options: Any) -> str:
+        """The settings as JSON, by the names of their variables; `options` as for `dict`."""
+        return to_json(self.dict(mode="json", **options), indent=indent).decode()
 
     def copy(  # type: ignore[override]
         self, *, update: Mapping[Any, Any] | None = None, deep: bool = False
