@@ -25,7 +25,7 @@
     ├── WouldBlockLoop (RuntimeError)        a blocking wait could never end
     ├── RunElsewhere (RuntimeError)          a forked child waits for a run of its parent
     ├── WorkerDied (RuntimeError)            a worker process died under a run
-    ├── UnserializableValue (ValueError)     a serializer cannot take a value
+    ├── UnserializableValue (TypeError, ValueError)  a serializer cannot take a value
     ├── StorageError                         a storage refuses
     │   ├── InvalidStorageKey (ValueError)   a key is empty, leaves its root, or is no file name
     │   ├── StorageUnavailable (OSError)     not writable, full, or not there
@@ -361,8 +361,10 @@ class UnusableKey(UpshotError, RuntimeError):
 class MissingContextError(UpshotError, RuntimeError):
     """The current run was asked for where no flow or task runs."""
 
-    def __str__(self) -> str:
-        return "no flow or task is running here; call this from inside a flow or task"
+    def __init__(
+        self, problem: str = "no flow or task is running here; call this from inside a flow or task"
+    ) -> None:
+        super().__init__(problem)
 
 
 class ContextMisuse(UpshotError, RuntimeError):
@@ -437,8 +439,8 @@ class WorkerDied(UpshotError, RuntimeError):
         return f"the worker process died under the run: {self.problem or 'the cause is not known'}"
 
 
-class UnserializableValue(UpshotError, ValueError):
-    """A serializer cannot take a value.
+class UnserializableValue(UpshotError, TypeError, ValueError):
+    """A serializer cannot take a value, for its type or for what is in it.
 
     Args:
         serializer: the serializer's type.

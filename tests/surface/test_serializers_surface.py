@@ -325,3 +325,9 @@ def test_compressed_types_are_preset(inner: str) -> None:
     assert serializer.type == f"compressed/{inner}"
     assert serializer.serializer == Serializer(type=inner)
     assert serializer.loads(serializer.dumps([1])) == [1]
+
+
+@pytest.mark.parametrize("kind", ["json", "compressed/json"])
+def test_what_json_has_no_form_for_is_a_type_error(kind: str) -> None:
+    with pytest.raises(TypeError, match="object is not JSON serializable"):
+        Serializer(type=kind).dumps({"key": object()})

@@ -131,6 +131,7 @@ def test_no_context_is_a_runtime_error() -> None:
         get_run_context()
     with pytest.raises(exceptions.MissingContextError):
         get_run_context()
+    assert str(exceptions.MissingContextError("its text")) == "its text"
 
 
 @pytest.mark.parametrize("decorate", [flow, task])

@@ -64,12 +64,15 @@ def drawn() -> dict[str, tuple[str | None, set[str]]]:
     tree: dict[str, tuple[str | None, set[str]]] = {}
     above: list[str] = []
     for line in (exceptions.__doc__ or "").splitlines():
-        found = re.fullmatch(r" {4}([│├└─ ]*)(\w+)(?: \((\w+)\))?(?: {2,}\S.*)?", line)
+        found = re.fullmatch(r" {4}([│├└─ ]*)(\w+)(?: \(([\w, ]+)\))?(?: {2,}\S.*)?", line)
         if found is None or not (found[1] or found[2] == "UpshotError"):
             continue
         depth = len(found[1]) // 4
         del above[depth:]
-        tree[found[2]] = (above[-1] if above else None, {found[3]} - {None})
+        tree[found[2]] = (
+            above[-1] if above else None,
+            set(found[3].split(", ") if found[3] else ()),
+        )
         above.append(found[2])
     return tree
 
