@@ -154,10 +154,10 @@ class entered:
         self._values = values
 
     def __enter__(self) -> None:
-        self._tokens = [(variable, variable.set(value)) for variable, value in self._values.items()]
+        self._tokens = [variable.set(value) for variable, value in self._values.items()]
 
     def __exit__(self, *raised: object) -> None:
-        for variable, token in self._tokens:
+        for variable, token in zip(self._values, self._tokens, strict=True):
             try:  # noqa: SIM105
                 variable.reset(token)
             except ValueError:

@@ -23,6 +23,7 @@ MOST_ITEMS = 256  # of a returned collection that are known, and of an argument 
 
 # there is one of each of these, whoever made it
 _SHARED = frozenset({type(None), bool, type(...), type(NotImplemented)})
+_COLLECTIONS = (list, tuple, dict, set, frozenset)  # a union would be made for each look
 _LEAVES = frozenset({type(None), bool, bytes, float, int, str})
 _SMALLEST_SHARED, _LARGEST_SHARED = -5, 256
 
@@ -70,7 +71,7 @@ class Lineage:
         value = data.fetch()
         if not is_shared(value):
             self._seen[id(value)] = end
-        if isinstance(value, list | tuple | dict | set | frozenset) and len(value) <= MOST_ITEMS:
+        if isinstance(value, _COLLECTIONS) and len(value) <= MOST_ITEMS:
             for key, item in _items(value):
                 if not is_shared(item):
                     self._seen[id(item)] = _Item(end, key)

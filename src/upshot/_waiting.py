@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 
+from upshot._condition import LazyCondition
 from upshot._loops import thread_safe
 from upshot._slots import lent
 from upshot.exceptions import RunElsewhere, WouldBlockLoop
@@ -38,6 +39,7 @@ class Completion(Future[Any]):
         self, name: str, after: Iterable[Completion] = (), loop_thread: int | None = None
     ) -> None:
         super().__init__()
+        self._condition: Any = LazyCondition()
         self.name = name
         self.thread = loop_thread
         self.given_up = False

@@ -38,11 +38,12 @@ class Hosting:
     def __init__(self) -> None:
         self.interrupted = False
         self._group: _Group | None = None
-        self._runs: set[Completion] = set()  # whose functions were started, until they end
 
     async def open(self, tell: Callable[[Host], object]) -> None:
         """Let others start functions on this loop, and tell how."""
         if self._group is None:
+            # whose functions were started, until they end
+            self._runs: set[Completion] = set()
             self._call = threadsafe_caller()
             self._group = await _TrioGroup().begin() if in_trio() else _AsyncioGroup()
         tell(self.start)
