@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as dataclass_fields
-from datetime import date, datetime
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -132,7 +134,13 @@ class _Describer:
             return HIDDEN
         if isinstance(value, FileSystem):
             return _text(str(value))  # which shows no secret of it
-        if isinstance(value, UUID | datetime | date | PurePath):
+        if isinstance(value, Enum):
+            return self._described(value.value, depth)
+        if isinstance(value, date | time):
+            return value.isoformat()
+        if isinstance(value, timedelta):
+            return value.total_seconds()
+        if isinstance(value, UUID | Decimal | PurePath):
             return _text(str(value))
         if depth < _DEEPEST and (parts := _parts_of(value)) is not None:
             return self._each(parts, depth)

@@ -11,7 +11,7 @@
     ├── ParameterBindError (TypeError)       a call does not fit the function's signature
     ├── ParameterTypeError                   a flow's parameters do not fit their annotations
     ├── SignatureMismatchError (TypeError)   parameters have names that the function does not know
-    ├── UnknownPlugin (LookupError)          no serializer, storage, … has that name
+    ├── UnknownPlugin (KeyError)             no serializer, storage, … has that name
     ├── PluginConflict (ValueError)          two classes claim one name
     ├── ObjectNotFound (LookupError)         the run store has nothing with that identity
     ├── UnknownBlock (ValueError)            no storage was saved under that name
@@ -242,7 +242,7 @@ def _shown(args: tuple[Any, ...]) -> str:
     return text if len(text) <= _LONGEST_ARGUMENTS else text[:_LONGEST_ARGUMENTS] + "…"
 
 
-class UnknownPlugin(UpshotError, LookupError):
+class UnknownPlugin(UpshotError, KeyError):
     """No serializer, storage, run store, … goes by that name."""
 
     def __init__(self, kind: str, name: str, known: tuple[str, ...] = ()) -> None:

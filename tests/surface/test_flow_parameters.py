@@ -5,7 +5,8 @@ import enum
 import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Protocol
 
 import pytest
@@ -308,6 +309,22 @@ def test_what_cannot_be_made_json_is_recorded_as_a_placeholder() -> None:
     def takes(thing: Any, text: str = "a") -> None: ...
 
     assert recorded(takes, Anything()) == {"thing": "<Anything>", "text": "a"}
+
+
+def test_moments_durations_enums_and_decimals_are_recorded_as_json_has_them() -> None:
+    @flow
+    def takes(
+        moment: datetime, day: date, long: timedelta, colour: Colour, price: Decimal
+    ) -> None: ...
+
+    moment, day = datetime(2020, 1, 2, 3, 4, tzinfo=UTC), date(2020, 1, 2)
+    assert recorded(takes, moment, day, timedelta(minutes=1), Colour.RED, Decimal("1.50")) == {
+        "moment": "2020-01-02T03:04:00+00:00",
+        "day": "2020-01-02",
+        "long": 60.0,
+        "colour": "red",
+        "price": "1.50",
+    }
 
 
 def test_a_task_does_not_coerce() -> None:

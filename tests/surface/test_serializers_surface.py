@@ -158,6 +158,8 @@ def test_upshots_serializers_are_given_by_type(choice: str) -> None:
 def test_an_unknown_type_is_refused_where_it_is_given() -> None:
     with pytest.raises(LookupError, match="'pickel'"):
         flow(result_serializer="pickel")(lambda: 1)
+    with pytest.raises(KeyError, match="no serializer is called 'pickel'"):
+        Serializer(type="pickel")
 
 
 def test_pickles_are_base64_of_what_the_library_gives() -> None:
