@@ -39,8 +39,9 @@ def test_work_outside_of_flows_that_the_end_of_the_program_breaks_off_has_crashe
     tmp_path: Path, which: str, end: str
 ) -> None:
     # in a task, or else an async one would have to be awaited
-    starts = f"@task\ndef starts(): return {which}.submit()"
-    program = f"{SUBMITTED}\n{starts}\nfuture = starts()\nbegun.wait()\n{end}"
+    # kept and not returned, for a task that returns a future waits for it
+    starts = f"futures = []\n@task\ndef starts(): futures.append({which}.submit())"
+    program = f"{SUBMITTED}\n{starts}\nstarts()\nbegun.wait()\n{end}"
 
     assert sorted(ended(tmp_path, program)) == sorted([f"{which} Crashed", "starts Completed"])
 
