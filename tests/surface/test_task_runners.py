@@ -318,3 +318,37 @@ async def test_direct_calls_of_async_tasks_run_to_the_end_first() -> None:
 
     await around()
     assert events == ["first begins", "first ends", "second begins", "second ends"]
+
+
+class Noting(ConcurrentTaskRunner):
+    """Has an `__init__` of its own, which takes no options."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=2)
+        self.notes: list[int] = []
+        self._private = object
+
+
+class InTurnNoting(SequentialTaskRunner):
+    def __init__(self, notes: list[int]) -> None:
+        super().__init__()
+        self.notes = notes
+
+
+@pytest.mark.parametrize("make", [Noting, lambda: InTurnNoting([])])
+def test_what_a_subclass_has_of_its_own_is_duplicated_and_pickled(make: Any) -> None:
+    runner = make()
+    runner.notes.append(1)
+    for twin in (runner.duplicate(), cloudpickle.loads(cloudpickle.dumps(runner))):
+        assert twin == runner
+        assert twin is not runner
+        assert vars(twin).keys() == vars(runner).keys()
+        assert twin.notes == [1]
+    assert runner.duplicate().notes is runner.notes
+    assert make() != runner
+
+    @flow(task_runner=runner)
+    def around() -> Any:
+        return [future.result() for future in task(lambda x: x).map([1, 2])]
+
+    assert around() == [1, 2]

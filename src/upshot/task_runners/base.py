@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from contextvars import Context
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 import anyio
@@ -22,6 +22,9 @@ from upshot.task_runners._gate import Gate, gate
 from upshot.task_runners.abstract import BaseTaskRunner, StateCall, TaskConcurrencyType
 
 Done = Callable[[Outcome], object]
+Kind = TypeVar("Kind", bound="TaskRunner")
+
+_WHILE_STARTED = ("_by_hand", "_started")
 
 
 class TaskRunner(BaseTaskRunner):
@@ -47,7 +50,7 @@ class TaskRunner(BaseTaskRunner):
 
     def duplicate(self) -> Self:
         """Another runner with the same options, equal to this one."""
-        return type(self)(**self.options())
+        return _made(type(self), self.options(), self._own())
 
     @abstractmethod
     def options(self) -> dict[str, Any]:
@@ -146,10 +149,23 @@ class TaskRunner(BaseTaskRunner):
 
     def __reduce__(self) -> Any:
         # threads and processes stay where they are
-        return _made, (type(self), self.options())
+        return _made, (type(self), self.options(), self._own())
+
+    def _own(self) -> dict[str, Any]:
+        """What a subclass with an `__init__` of its own has set, beside the options."""
+        kind = type(self)
+        maker = _maker(kind)
+        if kind.__init__ is maker.__init__:
+            return {}
+        known = {*vars(maker(**self.options())), *_WHILE_STARTED}
+        return {name: value for name, value in vars(self).items() if name not in known}
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.options() == other.options()
+        if type(self) is not type(other) or self.options() != other.options():
+            return False
+        mine, others = self._own(), other._own()
+        public = {name for name in mine | others if not name.startswith("_")}
+        return all(mine.get(name) == others.get(name) for name in public)
 
     def __hash__(self) -> int:
         return hash(type(self))
@@ -169,8 +185,16 @@ async def _state(call: StateCall) -> State[Any]:
     return await call()
 
 
-def _made(kind: type[TaskRunner], options: dict[str, Any]) -> TaskRunner:
-    return kind(**options)
+def _made(kind: type[Kind], options: dict[str, Any], own: dict[str, Any]) -> Kind:
+    runner = kind.__new__(kind)
+    _maker(kind).__init__(runner, **options)
+    vars(runner).update(own)
+    return runner
+
+
+def _maker(kind: type[TaskRunner]) -> Any:
+    """The class whose `__init__` takes the options, which is the one that tells them."""
+    return next(cls for cls in kind.__mro__ if "options" in vars(cls))
 
 
 def _left(gate: Gate, size: int, done: Done, outcome: Outcome) -> None:
