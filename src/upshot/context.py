@@ -68,7 +68,7 @@ class FlowRunContext(RunContext):
     task_runner: Any = Runner()  # noqa: RUF009  a descriptor of it is what it is to be
     store: RunStore = field(default_factory=open_store)
     settings: Settings = field(default_factory=get_current_settings)
-    retries: int = 0
+    retries: int = -1  # of the flow; negative stands for what the flow says now
     log_prints: bool = False  # whether what it prints is logged
     made: MadeRuns = field(default_factory=MadeRuns)
     order: dict[bytes, int] = field(default_factory=dict)
@@ -81,6 +81,10 @@ class FlowRunContext(RunContext):
     host: Any = None  # how other threads start async functions on the flow's loop
     loop_thread: int | None = None  # the thread of that loop
     runner: Any = field(default=None, init=False)  # the task runner, once there is one
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
+            self.retries = getattr(self.flow, "retries", 0)
 
     @property
     def run_record(self) -> FlowRun | None:

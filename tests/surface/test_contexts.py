@@ -299,6 +299,20 @@ def test_contexts_take_what_a_client_reads_or_makes() -> None:
     asyncio.run(main())
 
 
+def test_what_a_flow_with_retries_makes_persists_in_a_context_made_by_hand_too() -> None:
+    async def main() -> None:
+        again = some_flow.with_options(retries=2)
+        factory = await ResultFactory.from_flow(again)
+        assert not factory.persist_result
+        with FlowRunContext.construct(flow=again, result_factory=factory):
+            assert (await ResultFactory.from_task(some_task)).persist_result
+            assert (await ResultFactory.from_flow(some_flow)).persist_result
+        with FlowRunContext.construct(flow=some_flow, result_factory=factory):
+            assert not (await ResultFactory.from_task(some_task)).persist_result
+
+    asyncio.run(main())
+
+
 def test_contexts_take_records_of_few_fields() -> None:
     with FlowRunContext.construct(flow_run=FlowRun.construct(id="foo", name="bar")):
         assert (runtime.flow_run.id, runtime.flow_run.name) == ("foo", "bar")
