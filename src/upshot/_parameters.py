@@ -27,8 +27,8 @@ RESERVED = ("return_state", "wait_for")
 _MOST_TEXT = 20_000  # characters of all parameters together, about
 _LONGEST_TEXT = 1_000  # characters of one text
 _LARGEST_INT = 3_000  # bits
-_MOST_ITEMS = 50  # items of one collection
-_DEEPEST = 4
+_MOST_ITEMS = 250  # items of one collection
+_DEEPEST = 8
 
 
 def signature_of(function: Callable[..., Any], name: str) -> inspect.Signature:
@@ -136,20 +136,17 @@ class _Describer:
             return _text(str(value))  # which shows no secret of it
         if isinstance(value, Enum):
             return self._described(value.value, depth)
-        if isinstance(value, date | time):
-            return value.isoformat()
-        if isinstance(value, timedelta):
-            return value.total_seconds()
-        if isinstance(value, UUID | Decimal | PurePath):
-            return _text(str(value))
+        if (plain := _plain(value)) is not None:
+            return plain
         if depth < _DEEPEST and (parts := _parts_of(value)) is not None:
             return self._each(parts, depth)
         if depth == _DEEPEST or type(value) not in _COLLECTIONS or len(value) > _MOST_ITEMS:
             return None
         if type(value) is dict:
-            if not all(isinstance(key, str) for key in value):
+            names = [_key(key) for key in value]
+            if None in names or len(set(names)) < len(names):
                 return None
-            return self._each(((_text(key), item) for key, item in value.items()), depth)
+            return self._each(zip(names, value.values(), strict=True), depth)
         return list(self._each(enumerate(value), depth).values())
 
     def _each(self, items: Iterable[tuple[Any, Any]], depth: int) -> dict[Any, Any]:
@@ -173,6 +170,29 @@ def _parts_of(value: Any) -> list[tuple[str, Any]] | None:
     else:
         return None
     return [(name, getattr(value, name)) for name in shown[:_MOST_ITEMS]]
+
+
+def _plain(value: object) -> str | float | None:
+    """What stands in JSON for a value of the standard library that is one thing; else None."""
+    if isinstance(value, date | time):
+        return _text(value.isoformat())
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return _text(str(value)) if isinstance(value, UUID | PurePath | Decimal) else None
+
+
+def _key(key: object) -> str | None:
+    """What stands in JSON for a key of a dict; None if nothing does."""
+    if isinstance(key, Enum):
+        key = key.value
+    if isinstance(key, str):
+        return _text(key)
+    if isinstance(key, bool | None):
+        return orjson.dumps(key).decode()
+    if isinstance(key, int):
+        return str(int(key)) if _is_short(key) else None
+    plain = float(key) if isinstance(key, float) else _plain(key)
+    return None if plain is None else str(plain)
 
 
 def _is_short(value: int) -> bool:

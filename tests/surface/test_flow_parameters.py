@@ -304,6 +304,17 @@ def test_defaults_are_filled_in_for_the_record() -> None:
     assert recorded(two, x="1") == {"x": 1, "y": 2}
 
 
+def test_lists_of_some_length_and_dicts_by_other_keys_than_texts_are_recorded() -> None:
+    @flow
+    def takes(numbers: list[int], by_number: dict[int, Any]) -> None: ...
+
+    many = list(range(100))
+    assert recorded(takes, many, {1: [Colour.RED]}) == {
+        "numbers": many,
+        "by_number": {"1": ["red"]},
+    }
+
+
 def test_what_cannot_be_made_json_is_recorded_as_a_placeholder() -> None:
     @flow
     def takes(thing: Any, text: str = "a") -> None: ...

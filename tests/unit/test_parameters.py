@@ -9,7 +9,8 @@ import os
 import sys
 import time
 from collections import OrderedDict, UserDict, deque, namedtuple
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -69,6 +70,11 @@ class Colour(enum.IntEnum):
     RED = 1
 
 
+class Mood(enum.Enum):
+    GLAD = "glad"
+    ODD = object()
+
+
 class Name(str):
     __slots__ = ()
 
@@ -100,19 +106,28 @@ def test_any_parameters_give_a_bounded_json(parameters: dict[str, Any]) -> None:
         ("ü", "ü"),
         ("\udcff", "?"),
         (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00"),
+        (clock(1, 2), "01:02:00"),
+        (timedelta(minutes=1), 60.0),
         (date(2026, 1, 2), "2026-01-02"),
         (UUID(int=1), str(UUID(int=1))),
         (PurePosixPath("/a/b"), "/a/b"),
         (Path(os.fsdecode(b"/\xff")), "/?"),
         (b"bytes", "<bytes>"),
-        (Decimal(1), "1"),
+        (Decimal("1.50"), "1.50"),
         (1j, "<complex>"),
         ([1, (2, {3}), frozenset()], [1, [2, [3]], []]),
         ({"a": {"b": [None]}}, {"a": {"b": [None]}}),
-        ({1: 2}, "<dict>"),
+        ({2: 2, None: 3, True: 4, 1.5: 5}, {"2": 2, "null": 3, "true": 4, "1.5": 5}),
+        ({UUID(int=1): 2, Mood.GLAD: 3}, {str(UUID(int=1)): 2, "glad": 3}),
+        ({1: 2, "1": 3}, "<dict>"),
+        ({(1,): 2}, "<dict>"),
+        ({10**5_000: 2}, "<dict>"),
+        (Mood.GLAD, "glad"),
+        (Mood.ODD, "<Mood>"),
         ({}, {}),
-        ([[[[[1]]]]], [[[["<list>"]]]]),
-        (list(range(51)), "<list>"),
+        ([[[[[[[[[1]]]]]]]]], [[[[[[[["<list>"]]]]]]]]),
+        (list(range(250)), list(range(250))),
+        (list(range(251)), "<list>"),
         (OrderedDict(a=1), "<OrderedDict>"),
         (UserDict(a=1), "<UserDict>"),
         (deque([1]), "<deque>"),
@@ -146,13 +161,13 @@ def test_long_text_is_cut() -> None:
 def test_a_value_that_holds_itself_ends() -> None:
     around: list[Any] = [1]
     around.append(around)
-    assert described(around) == [1, [1, [1, [1, "<list>"]]]]
+    assert described(around) == [1, [1, [1, [1, [1, [1, [1, [1, "<list>"]]]]]]]]
 
 
 def test_a_small_object_cannot_make_a_large_description() -> None:
     bomb: Any = "x" * 1_000
     for _ in range(4):
-        bomb = [bomb] * 50
+        bomb = [bomb] * 250
     begun = time.process_time()
     text = describe({"first": bomb, "second": bomb, "third": 3})
     assert time.process_time() - begun < 1
