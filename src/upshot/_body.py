@@ -13,6 +13,7 @@ from upshot._bridge import caller_is_async, run_blocking
 from upshot._dependencies import Dependent
 from upshot._engine.conclusions import conclude
 from upshot._engine.endings import Conclusion
+from upshot._limits import covered
 from upshot._options import is_async
 from upshot._returning import alisted, asettled, listed, settled
 from upshot._run_names import run_name
@@ -70,11 +71,14 @@ class TaskBody(Dependent):
             del self
 
     def _variables(self, *, is_async: bool) -> Mapping[ContextVar[Any], Any]:
-        return {
+        variables: dict[ContextVar[Any], Any] = {
             FlowRunContext.current: self.flow,
             TaskRunContext.current: self.context,
             caller_is_async: is_async,
         }
+        if self.context.covers:
+            variables[covered] = self.context.covers
+        return variables
 
     def keep(self, value: Any) -> Conclusion:
         """The conclusion of a run that returned `value`, with the value where it is to be."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from upshot._body import TaskBody
 from upshot._engine.task_run import TaskCall
+from upshot._limits import covered, slots_of
 from upshot._retries import jittered
 from upshot.context import logs_prints
 
@@ -25,6 +26,10 @@ def with_what_is_rare(task: _Options, call: TaskCall, body: TaskBody) -> TaskCal
     """The call, given what the task says of time, prints, names, delays and conditions."""
     call.timeout = task.timeout_seconds
     body.context.log_prints = logs_prints(task.log_prints, body.flow)
+    if call.run.tags:
+        call.slots, body.context.covers = slots_of(call.run, awaits=call.awaits)
+    else:
+        body.context.covers = covered.get()
     if not task.cache_result_in_memory:
         call.few = call.persists
     if task.task_run_name is not None:

@@ -61,6 +61,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     },
     "command": {
         "blocks": "upshot.cli.blocks:app",
+        "concurrency-limit": "upshot.cli.concurrency_limit:app",
         "config": "upshot.cli.config:app",
         "doctor": "upshot.cli.doctor:app",
         "plugins": "upshot.cli.plugins:app",

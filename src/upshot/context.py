@@ -204,6 +204,7 @@ class TaskRunContext(RunContext):
     result_factory: ResultFactory
     log_prints: bool = False  # whether what it prints is logged
     client: Any = None
+    covers: frozenset[str] = frozenset()  # its tags, and those of task runs around it
 
 
 def get_run_context() -> TaskRunContext | FlowRunContext:

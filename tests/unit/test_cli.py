@@ -44,7 +44,7 @@ COMMANDS = list(commands())
 def test_help_names_every_command_of_the_table_and_no_other() -> None:
     ran = upshot("--help")
     table = ran.out.partition("Commands:\n")[2].partition("\n\n")[0]
-    listed = re.findall(r"^  (\w+)", table, re.MULTILINE)
+    listed = re.findall(r"^  ([\w-]+)", table, re.MULTILINE)
 
     assert ran.code == 0
     assert sorted(listed) == sorted(_registry.BUILTIN["command"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from upshot._attempt import TimedOut
 from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
-from upshot._engine.endings import Conclusion, Ended, failed_state, state_of
+from upshot._engine.endings import Conclusion, Ended, failed_state, recorded, state_of
 from upshot._engine.failures import (
     clear_frames,
     note_unrecorded,
@@ -18,16 +18,14 @@ from upshot._engine.failures import (
     text_of,
 )
 from upshot._engine.hooks import Hooks, call_hooks
+from upshot._engine.limits import take_slots
 from upshot._engine.retrying import may_retry
+from upshot._limits import Slots
 from upshot._replay import Place
 from upshot._waiting import Completion
 from upshot.documents import (
     BaseResult,
-    Failure,
-    LiteralResult,
     PersistedResult,
-    UnpersistedResult,
-    describe,
 )
 from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
 from upshot.records import FINAL, CacheEntry, Run, StateType
@@ -72,6 +70,7 @@ class Call:
         on_value: told of the end once more when it has the value that the caller takes.
         hooks: what is called when the run enters a state; `on_running` ones once, not for retries.
         few: whether not many such functions are to be called at a time.
+        slots: what it must have while it is `Running`; None if its tags can have no limits.
     """
 
     run: Run
@@ -96,6 +95,7 @@ class Call:
     on_value: Callable[[Ended], object] | None = None
     hooks: Hooks | None = None
     few: bool = False
+    slots: Slots | None = None
 
 
 def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
@@ -115,6 +115,10 @@ def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
 def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
     run, before = call.run, call.run.run_count
     while True:
+        if call.slots is not None:
+            never = yield from take_slots(call.slots, run, ports.store, ports.now)
+            if never is not None:
+                return never
         run.enter(StateType.RUNNING, "Retrying" if run.run_count else "Running", ports.now())
         yield from record(run, ports)
         if call.hooks is not None and run.state_name == "Running":
@@ -134,6 +138,8 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
             clear_frames(conclusion.data)
         run.enter(StateType.SCHEDULED, "AwaitingRetry", ports.now(), conclusion.message)
         yield from record(run, ports)
+        if call.slots is not None and call.slots.may_hold:
+            yield Io(partial(call.slots.free, ports.store))
         del outcome, conclusion
         if call.retry_delay:
             delay = call.retry_delay[min(retries_used, len(call.retry_delay) - 1)]
@@ -254,16 +260,3 @@ def record(run: Run, ports: Ports) -> Steps[None]:
     ports.store.record(run)
     if ports.store.backlogged:
         yield Io(ports.store.flush)
-
-
-def recorded(data: Any) -> tuple[str | None, str | None]:
-    """What the row of a run says of its result, and of its failure."""
-    if type(data) is UnpersistedResult:  # nearly all of them
-        return None, None
-    if isinstance(data, LiteralResult | PersistedResult):
-        return data.model_dump_json(), None
-    if isinstance(data, BaseException):
-        return None, describe(data, pickled=True).model_dump_json()
-    if isinstance(data, Failure):
-        return None, data.model_dump_json()
-    return None, None

@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from upshot._lineage import is_shared
-from upshot.documents import BaseResult, Failure, UnpersistedResult
+from upshot.documents import (
+    BaseResult,
+    Failure,
+    LiteralResult,
+    PersistedResult,
+    UnpersistedResult,
+    describe,
+)
 from upshot.exceptions import PausedRun
 from upshot.records import FINAL, FlowRun, Run, StateType, Step, TaskRun, moment
 from upshot.states import State, StateDetails, exception_of
@@ -119,6 +126,19 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
         timestamp=moment(last.timestamp),
         state_details=details,
     )
+
+
+def recorded(data: Any) -> tuple[str | None, str | None]:
+    """What the row of a run says of its result, and of its failure."""
+    if type(data) is UnpersistedResult:  # nearly all of them
+        return None, None
+    if isinstance(data, LiteralResult | PersistedResult):
+        return data.model_dump_json(), None
+    if isinstance(data, BaseException):
+        return None, describe(data, pickled=True).model_dump_json()
+    if isinstance(data, Failure):
+        return None, data.model_dump_json()
+    return None, None
 
 
 def recorded_states(run: Run) -> list[State[Any]]:

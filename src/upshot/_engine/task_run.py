@@ -51,6 +51,8 @@ def run_task(call: TaskCall, ports: Ports) -> Steps[Ended]:
         return end
     except BaseException as error:
         crash(call.run, error, ports)
+        if call.slots is not None:
+            call.slots.free(ports.store)
         raise
 
 
@@ -77,7 +79,10 @@ def _run(call: TaskCall, ports: Ports) -> Steps[Ended]:
             if hit is not None:
                 return hit
     conclusion = yield from attempt(call, ports)
-    return (yield from settle(call, conclusion, ports, _entry(call, conclusion, ports)))
+    end = yield from settle(call, conclusion, ports, _entry(call, conclusion, ports))
+    if call.slots is not None and call.slots.may_hold:
+        yield Io(partial(call.slots.free, ports.store))
+    return end
 
 
 def _look_up(key: str, call: TaskCall, ports: Ports) -> Steps[Ended | None]:

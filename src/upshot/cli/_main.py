@@ -22,6 +22,7 @@ SUMMARIES = {
     "runs": "List what ran, and show one run with all that it called.",
     "results": "List, look at and fetch what runs returned.",
     "blocks": "List and remove saved storages, and renew the key of their secrets.",
+    "concurrency-limit": "Limit how many task runs with a tag run at a time.",
     "config": "Look at the settings and change them.",
     "doctor": "Check the home folder, the run store and the storage.",
     "plugins": "List the serializers, storages and other parts that can be named.",

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from upshot._engine.attempts import recorded
+from upshot._engine.endings import recorded
 from upshot._parameters import describe
 from upshot.client.schemas.responses import OrchestrationResult, SetStateStatus
 from upshot.exceptions import ObjectNotFound

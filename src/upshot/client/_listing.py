@@ -15,6 +15,7 @@ MOST = 200  # runs that a listing gives where it is not told
 _MOST_VALUES = 15_000  # of one filter; SQLite takes twice as many in a statement
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 def flow_run_query(
@@ -78,10 +79,10 @@ def chosen_flows(store: RunStore, filter: FlowFilter | None) -> list[str]:
     return names
 
 
-def part(names: list[str], limit: int | None, offset: int) -> list[str]:
-    """A part of a listing of names."""
+def part(listed: list[T], limit: int | None, offset: int) -> list[T]:
+    """A part of a listing of what is neither a flow run nor a task run."""
     start = _checked("offset", offset)
-    return names[start : start + _checked("limit", MOST if limit is None else limit)]
+    return listed[start : start + _checked("limit", MOST if limit is None else limit)]
 
 
 def parsed(kind: type[M], filter: M) -> M:

@@ -10,7 +10,8 @@ from uuid import UUID
 from upshot._bridge import in_thread
 from upshot.client import _changes
 from upshot.client._changes import FlowLike, TaskLike
-from upshot.client._reading import Reading, as_uuid
+from upshot.client._limiting import Limiting
+from upshot.client._reading import as_uuid
 from upshot.client.schemas.objects import FlowRun, TaskRun, TaskRunResult
 from upshot.client.schemas.responses import OrchestrationResult
 from upshot.runstore import RunStore
@@ -20,7 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class SyncUpshotClient(Reading):
+class SyncUpshotClient(Limiting):
     """Reads the run store, and records runs in it; its methods block, whoever calls them.
 
     What this process has recorded is written before anything is read. Identities are UUIDs, or
@@ -152,6 +153,11 @@ class UpshotClient:
     set_flow_run_state = _awaited(SyncUpshotClient.set_flow_run_state)
     set_task_run_state = _awaited(SyncUpshotClient.set_task_run_state)
     read_block_document = _awaited(SyncUpshotClient.read_block_document)
+    create_concurrency_limit = _awaited(SyncUpshotClient.create_concurrency_limit)
+    read_concurrency_limit_by_tag = _awaited(SyncUpshotClient.read_concurrency_limit_by_tag)
+    read_concurrency_limits = _awaited(SyncUpshotClient.read_concurrency_limits)
+    reset_concurrency_limit_by_tag = _awaited(SyncUpshotClient.reset_concurrency_limit_by_tag)
+    delete_concurrency_limit_by_tag = _awaited(SyncUpshotClient.delete_concurrency_limit_by_tag)
 
 
 @overload

@@ -76,6 +76,24 @@ DDL = (
     UNIQUE (type, name),
     UNIQUE (uid)
 )""",
+    """CREATE TABLE concurrency_limit (
+    id INTEGER NOT NULL,
+    uid BLOB NOT NULL,
+    tag TEXT NOT NULL,
+    concurrency_limit INTEGER NOT NULL,
+    created REAL NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (uid),
+    UNIQUE (tag)
+)""",
+    """CREATE TABLE concurrency_slot (
+    id INTEGER NOT NULL,
+    tag TEXT NOT NULL,
+    run_uid BLOB NOT NULL,
+    owner TEXT NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (tag, run_uid)
+)""",
     """CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -87,6 +105,7 @@ DDL = (
     """CREATE INDEX ix_flow_run_tags ON flow_run (tags, flow_name, state_type, uid) WHERE tags IS NOT NULL AND state_type IS NOT NULL""",
     """CREATE INDEX ix_task_run_flow_run_id ON task_run (flow_run_id)""",
     """CREATE INDEX ix_task_run_state_type ON task_run (state_type) WHERE state_type <> 3""",
+    """CREATE INDEX ix_concurrency_slot_run_uid ON concurrency_slot (run_uid)""",
 )
 
 GET_VERSION = """SELECT alembic_version.version_num
@@ -211,3 +230,17 @@ WHERE flow_run.flow_name > ?"""
 NEWEST_RUNS = """SELECT max(flow_run.uid) AS max_1
 FROM flow_run UNION ALL SELECT max(task_run.uid) AS max_2
 FROM task_run"""
+PUT_LIMIT = """INSERT INTO concurrency_limit (uid, tag, concurrency_limit, created) VALUES (?, ?, ?, ?) ON CONFLICT (tag) DO UPDATE SET concurrency_limit = excluded.concurrency_limit"""
+READ_LIMIT = """SELECT concurrency_limit.uid, concurrency_limit.tag, concurrency_limit.concurrency_limit, concurrency_limit.created
+FROM concurrency_limit
+WHERE concurrency_limit.tag = ?"""
+READ_LIMITS = """SELECT concurrency_limit.uid, concurrency_limit.tag, concurrency_limit.concurrency_limit, concurrency_limit.created
+FROM concurrency_limit ORDER BY concurrency_limit.tag"""
+DELETE_LIMIT = """DELETE FROM concurrency_limit WHERE concurrency_limit.tag = ?"""
+READ_SLOTS = """SELECT concurrency_slot.run_uid, concurrency_slot.owner
+FROM concurrency_slot
+WHERE concurrency_slot.tag = ? ORDER BY concurrency_slot.id"""
+TAKE_SLOT = """INSERT INTO concurrency_slot (tag, run_uid, owner) VALUES (?, ?, ?) ON CONFLICT (tag, run_uid) DO NOTHING"""
+FREE_SLOTS = """DELETE FROM concurrency_slot WHERE concurrency_slot.run_uid = ?"""
+FREE_SLOTS_OF_TAG = """DELETE FROM concurrency_slot WHERE concurrency_slot.tag = ?"""
+FREE_SLOTS_OF_OWNER = """DELETE FROM concurrency_slot WHERE concurrency_slot.owner = ?"""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Self
 from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore._health import Health
+from upshot.runstore._limits import KeepsLimits
 from upshot.runstore._listing import Page, RunFilter
 from upshot.runstore._query import RunQuery
 
 
-class RunStore(ABC):
-    """Where runs, cached results and storages are recorded. Safe to share among threads."""
+class RunStore(KeepsLimits):
+    """Where runs, cached results, storages and limits are recorded. Safe to share among threads."""
 
     @abstractmethod
     def record(self, run: Run) -> None:
@@ -165,7 +166,7 @@ class RunStore(ABC):
         """
         self.close()
 
-    def after_fork(self, *, in_child: bool) -> None:  # noqa: B027  there may be nothing to do
+    def after_fork(self, *, in_child: bool) -> None:
         """Called after a fork, in both processes: take up again what `before_fork` let go of."""
 
     def __enter__(self) -> Self:

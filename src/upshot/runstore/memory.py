@@ -10,12 +10,13 @@ from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore import _process
+from upshot.runstore._limits_memory import MemoryLimits
 from upshot.runstore._listing import Page, RunFilter, first_id, page_of
 from upshot.runstore._query import OF_FLOW_RUN, OF_TASK_RUN, RunQuery, meets, part_of
 from upshot.runstore.base import RunStore
 
 
-class MemoryRunStore(RunStore):
+class MemoryRunStore(MemoryLimits, RunStore):
     """Keeps everything for as long as the store lives, and nothing on a disk.
 
     A forked child has a copy of its own from then on.
@@ -26,6 +27,7 @@ class MemoryRunStore(RunStore):
     """
 
     def __init__(self, path: Path | None = None, durability: str = "normal") -> None:
+        super().__init__()
         self._flow_runs: dict[bytes, FlowRun] = {}
         self._task_runs: dict[bytes, TaskRun] = {}
         self._cache: dict[str, CacheEntry] = {}
@@ -195,7 +197,9 @@ class MemoryRunStore(RunStore):
         self._lock.acquire()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Let other threads in again."""
+        """Let other threads in again; in the child, no run has a slot."""
+        if in_child:
+            self._forget_slots()
         self._lock.release()
 
     def _sorted(self) -> list[Run]:

@@ -114,6 +114,24 @@ block = Table(
     Column("secrets", Text),  # the other fields, encrypted; null for none
     UniqueConstraint("type", "name"),
 )
+concurrency_limit = Table(
+    "concurrency_limit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", LargeBinary(16), nullable=False, unique=True),
+    Column("tag", Text, nullable=False, unique=True),
+    Column("concurrency_limit", Integer, nullable=False),
+    Column("created", REAL, nullable=False),
+)
+concurrency_slot = Table(
+    "concurrency_slot",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("tag", Text, nullable=False),
+    Column("run_uid", LargeBinary(16), nullable=False),  # whose row may not be there yet
+    Column("owner", Text, nullable=False),  # the process, as `_owner` tells it
+    UniqueConstraint("tag", "run_uid"),
+)
 alembic_version = Table(
     "alembic_version",
     metadata,
@@ -141,6 +159,7 @@ Index(
     flow_run.c.parent_task_run_id,
     sqlite_where=flow_run.c.parent_task_run_id.is_not(None),
 )
+Index("ix_concurrency_slot_run_uid", concurrency_slot.c.run_uid)
 Index("ix_task_run_flow_run_id", task_run.c.flow_run_id)
 # completed runs, nearly all of a million, are not in it: who wants those walks the table backwards,
 # and who wants others says `state_type <> 3` as well, or SQLite does not think of it

@@ -20,6 +20,7 @@ from upshot.runstore._blocks_sqlite import BlocksInSQLite, only_row
 from upshot.runstore._connection import Connection, Schema, Side, unavailable
 from upshot.runstore._health import Health
 from upshot.runstore._health_sqlite import examine
+from upshot.runstore._limits_sqlite import LimitsInSQLite
 from upshot.runstore._listing import Page, RunFilter
 from upshot.runstore._query import RunQuery
 from upshot.runstore._reader import RunReader
@@ -29,7 +30,7 @@ from upshot.runstore._writer import Writer
 T = TypeVar("T")
 
 
-class SQLiteRunStore(BlocksInSQLite):
+class SQLiteRunStore(LimitsInSQLite, BlocksInSQLite):
     """Runs, cached results and storages in one file that any number of processes share.
 
     The file is opened, and made if need be, when the store is first used; a closed store opens
@@ -45,6 +46,7 @@ class SQLiteRunStore(BlocksInSQLite):
     schema: ClassVar[Schema] = Schema()
 
     def __init__(self, path: Path, durability: str = "normal") -> None:
+        super().__init__()
         self.path = path
         self.durability = durability
         self._writer = Writer(self.flush, self.close)
@@ -174,6 +176,7 @@ class SQLiteRunStore(BlocksInSQLite):
             side.start_over() if in_child else side.let_go()
         if in_child:
             self._writer.forget()
+            self._forget_slots()
 
     def _open_to_write(self) -> Connection:
         connection = Connection(self.path, self.durability, self.schema)

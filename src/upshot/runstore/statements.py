@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
+from upshot.runstore._limit_statements import LIMIT_STATEMENTS
 from upshot.runstore.schema import alembic_version, block, cache_entry, flow_run, task_run
 
 _PROGRESS = (
@@ -261,4 +262,5 @@ STATEMENTS: dict[str, ClauseElement] = {
         flow_run.c.flow_name > bindparam("last")
     ),
     "NEWEST_RUNS": union_all(select(func.max(flow_run.c.uid)), select(func.max(task_run.c.uid))),
+    **LIMIT_STATEMENTS,
 }

@@ -13,12 +13,13 @@ import pytest
 from upshot.records import CacheEntry, FlowRun, StateType, TaskRun
 from upshot.runstore import RunStore
 from upshot.testing._cache_and_blocks import CacheAndBlockContract
+from upshot.testing._limits import LimitContract
 from upshot.testing._listing import ListingContract
 from upshot.testing._queries import QueryContract
 from upshot.testing._runs import AT, complete, facts, new_flow_run, new_task_run
 
 
-class RunStoreContract(CacheAndBlockContract, ListingContract, QueryContract):
+class RunStoreContract(CacheAndBlockContract, LimitContract, ListingContract, QueryContract):
     """Subclass it with a fixture `store` that gives a new `RunStore`, empty, for each test."""
 
     @pytest.fixture

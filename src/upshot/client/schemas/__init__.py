@@ -3,6 +3,7 @@
 from upshot.client.schemas.filters import FlowFilter, FlowRunFilter, TaskRunFilter
 from upshot.client.schemas.objects import (
     BlockDocument,
+    ConcurrencyLimit,
     Flow,
     FlowRun,
     State,
@@ -16,6 +17,7 @@ from upshot.client.schemas.sorting import FlowRunSort, TaskRunSort
 
 __all__ = [
     "BlockDocument",
+    "ConcurrencyLimit",
     "Flow",
     "FlowFilter",
     "FlowRun",

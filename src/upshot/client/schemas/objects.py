@@ -20,6 +20,7 @@ from upshot.states.model import document_of
 
 __all__ = [
     "BlockDocument",
+    "ConcurrencyLimit",
     "Flow",
     "FlowRun",
     "State",
@@ -131,3 +132,21 @@ class Flow(Model):
 
     id: UUID
     name: str
+
+
+class ConcurrencyLimit(Model):
+    """How many task runs with a tag may run at a time.
+
+    Attributes:
+        id: its identity.
+        created: when it was made.
+        tag: the tag.
+        concurrency_limit: how many.
+        active_slots: the runs that run now.
+    """
+
+    id: UUID
+    created: datetime
+    tag: str
+    concurrency_limit: int
+    active_slots: list[UUID] = Field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Flow runs, task runs, cached results, storages."""
+"""Flow runs, task runs, cached results, storages, limits."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ def upgrade() -> None:
     """From nothing."""
     _create_runs()
     _create_cache_and_blocks()
+    _create_limits()
     _create_indexes()
 
 
@@ -73,6 +74,25 @@ def _create_cache_and_blocks() -> None:
     )
 
 
+def _create_limits() -> None:
+    op.create_table(
+        "concurrency_limit",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("uid", sa.LargeBinary(16), nullable=False, unique=True),
+        sa.Column("tag", sa.Text, nullable=False, unique=True),
+        sa.Column("concurrency_limit", sa.Integer, nullable=False),
+        sa.Column("created", sa.REAL, nullable=False),
+    )
+    op.create_table(
+        "concurrency_slot",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("tag", sa.Text, nullable=False),
+        sa.Column("run_uid", sa.LargeBinary(16), nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.UniqueConstraint("tag", "run_uid"),
+    )
+
+
 def _reference(column: str) -> sa.ForeignKey:
     return sa.ForeignKey(column, deferrable=True, initially="DEFERRED")
 
@@ -110,6 +130,7 @@ def _create_indexes() -> None:
         ["tags", "flow_name", "state_type", "uid"],
         sqlite_where=sa.text("tags IS NOT NULL AND state_type IS NOT NULL"),
     )
+    op.create_index("ix_concurrency_slot_run_uid", "concurrency_slot", ["run_uid"])
     op.create_index("ix_task_run_flow_run_id", "task_run", ["flow_run_id"])
     op.create_index(
         "ix_task_run_state_type",
