@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from upshot._run_names import run_name
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
 from upshot.logging._around import around
-from upshot.records import moment
 from upshot.results import Runtime
 from upshot.runstore import RunStore, open_store
 from upshot.states import State
@@ -86,17 +84,15 @@ class TaskBody(Dependent):
 
     def _document_of(self, value: Any) -> BaseResult[Any]:
         context, flow = self.context, self.flow
-        return context.result_factory.create(
-            value,
-            at=moment(time.time()),
-            store=self.store,
-            runtime=Runtime(
+        runtime = None
+        if context.result_factory.storage_key is not None:  # a template, which asks for it
+            runtime = Runtime(
                 context.parameters,
                 flow.run_record if flow else None,
                 context.task_run,
                 flow.parameters if flow else None,
-            ),
-        )
+            )
+        return context.result_factory.create(value, store=self.store, runtime=runtime)
 
     def key(self, key_fn: Callable[[TaskRunContext, dict[str, Any]], str | None]) -> str | None:
         """The cache key of this call."""

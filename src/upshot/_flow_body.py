@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import socket
-import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
 from upshot.logging._around import around
 from upshot.logging.loggers import apply_level
-from upshot.records import FlowRun, TaskRun, moment
+from upshot.records import FlowRun, TaskRun
 from upshot.results import Runtime
 from upshot.settings import settings_here
 
@@ -109,7 +108,6 @@ class FlowBody(Dependent):
         context = self.context
         return context.result_factory.create(
             value,
-            at=moment(time.time()),
             store=context.store,
             runtime=Runtime(
                 context.parameters, context.flow_run, flow_parameters=context.parameters

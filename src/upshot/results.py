@@ -6,7 +6,6 @@ This module is all that another process needs to read a reference:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,7 +46,7 @@ from upshot.exceptions import (
     UpstreamFailed,
 )
 from upshot.filesystems import FileSystem
-from upshot.records import Block, moment
+from upshot.records import Block
 from upshot.runstore import RunStore, open_store
 from upshot.serializers import Serializer
 from upshot.settings import Settings, get_current_settings
@@ -86,7 +85,12 @@ class ResultFactory:
     _block: Block | None = field(default=None, compare=False, repr=False)
 
     def create(
-        self, value: T, *, at: datetime, store: RunStore, runtime: Runtime | None = None
+        self,
+        value: T,
+        *,
+        at: datetime | None = None,
+        store: RunStore,
+        runtime: Runtime | None = None,
     ) -> ResultDocument[T]:
         """The document of a value, which is in its storage by then if it is to be there; blocks.
 
@@ -120,7 +124,7 @@ class ResultFactory:
 
     def create_now(self, obj: T) -> ResultDocument[T]:
         """As `create`, at this moment and for the current run store."""
-        return self.create(obj, at=moment(time.time()), store=open_store())
+        return self.create(obj, store=open_store())
 
     @compatible
     def create_result(self, obj: Any) -> Any:
@@ -158,7 +162,7 @@ class ResultFactory:
         return _of_decorated(task)
 
     def _write(
-        self, value: T, at: datetime, store: RunStore, runtime: Runtime | None
+        self, value: T, at: datetime | None, store: RunStore, runtime: Runtime | None
     ) -> PersistedResult[T]:
         key_fn = self.storage_key_fn
         if self.storage_key is not None:

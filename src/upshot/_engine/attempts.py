@@ -33,7 +33,7 @@ from upshot.runstore import RunStore
 from upshot.states import State
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Ports:
     """What a run needs of the world: where to record itself, and what time it is."""
 

@@ -24,10 +24,10 @@ def conclude(
     """
     if value is None and made:
         return _of_made([end.state() for end in made], document_of)
-    if is_state(value) and not _of_a_run(value):
-        return _by_hand(value, document_of)
     states: Iterable[State[Any]] = ()
     if is_state(value):
+        if not _of_a_run(value):
+            return _by_hand(value, document_of)
         states = (value,)
     elif is_state_iterable(value):
         states = value
