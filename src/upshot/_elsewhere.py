@@ -44,6 +44,10 @@ class GivenEnd(NamedTuple):
         """The final state."""
         return self.given
 
+    def is_at_hand(self) -> bool:
+        """Whether `outcome` is a value, and needs no state."""
+        return False
+
     def outcome(self, raise_on_failure: bool) -> tuple[Any, BaseException | None]:
         """What to return, or what to raise; may block."""
         return self.given.outcome(raise_on_failure)
@@ -96,6 +100,13 @@ class Elsewhere(Completion):
             run_blocking(partial(self.ask, timeout))
             return self.result() if self.done() else None
         return super().end_in(timeout)
+
+    async def aend_in(self, timeout: float | None) -> Any:
+        """As `end_in`, without blocking the loop."""
+        if self.must_be_asked_for():
+            await self.ask(timeout)
+            return self.result() if self.done() else None
+        return await super().aend_in(timeout)
 
     def follow(self) -> None:
         """Have it end by itself once its run has, for those that only wait."""

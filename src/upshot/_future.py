@@ -6,14 +6,13 @@ import warnings
 from collections.abc import Coroutine
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, overload
 
-import anyio
 import typing_extensions
 
 from upshot._bridge import wants_awaitable
 from upshot._elsewhere import SUBMITTED, Elsewhere, Submission
 from upshot._engine.endings import Ended, state_of
 from upshot._html import facts
-from upshot._waiting import Completion, wait_async
+from upshot._waiting import Completion
 from upshot.records import FINAL, TaskRun
 from upshot.states import Pending, State
 
@@ -202,11 +201,8 @@ class UpshotFuture(Generic[R_co, A_co]):
     async def await_state(self, timeout: float | None) -> State[R_co] | None: ...
     async def await_state(self, timeout: float | None = None) -> Any:
         """As `wait` for sync callers, to be awaited: the same meaning wherever it is called."""
-        if self._elsewhere and self._elsewhere.must_be_asked_for():
-            return await self._elsewhere.ask(timeout)
-        with anyio.move_on_after(timeout):
-            await wait_async([self._done])
-        return self.state() if self._done.done() else None
+        end = await self._done.aend_in(timeout)
+        return None if end is None else end.state()
 
     @overload
     async def aresult(
@@ -218,10 +214,12 @@ class UpshotFuture(Generic[R_co, A_co]):
     ) -> R_co | BaseException: ...
     async def aresult(self, timeout: float | None = None, raise_on_failure: bool = True) -> Any:
         """As `result` for sync callers, to be awaited: the same meaning wherever it is called."""
-        state = await self.await_state(timeout)
-        if state is None:
+        end = await self._done.aend_in(timeout)
+        if end is None:
             raise self._late(timeout)
-        return await state.aresult(raise_on_failure)
+        if end.is_at_hand():
+            return end.outcome(raise_on_failure)[0]
+        return await end.state().aresult(raise_on_failure)
 
     def _late(self, timeout: float | None) -> TimeoutError:
         return TimeoutError(f"{self.name!r} has not ended within {timeout} seconds")

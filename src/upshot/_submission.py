@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import anyio
+import anyio.lowlevel
+
 from upshot import _portals
 from upshot._bridge import call_must_block, run_blocking
 from upshot._chosen_runner import runner_of
@@ -163,6 +166,10 @@ def submit_all(
     return [future.wait() for future in futures] if return_state else futures
 
 
+# so many runs are begun before the loop gets to those that were: what has ended needs less memory
+_AT_ONCE = 500
+
+
 async def _agather(
     start: Callable[[Arguments], Any],
     calls: Callable[[], Iterable[Arguments]],
@@ -170,7 +177,11 @@ async def _agather(
     return_state: bool,
 ) -> list[Any]:
     await wait_async([future.done for future in before])
-    futures = [await start(call) for call in calls()]
+    futures = []
+    for number, call in enumerate(calls(), 1):
+        futures.append(await start(call))
+        if number % _AT_ONCE == 0:
+            await anyio.lowlevel.checkpoint()
     return [await future.await_state() for future in futures] if return_state else futures
 
 

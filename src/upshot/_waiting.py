@@ -58,6 +58,13 @@ class Completion(Future[Any]):
         """
         return self.result() if self.done() or wait_blocking([self], timeout) else None
 
+    async def aend_in(self, timeout: float | None) -> Any:
+        """As `end_in`, without blocking the loop."""
+        if not self.done():
+            with anyio.move_on_after(timeout):
+                await wait_async([self])
+        return self.result() if self.done() else None
+
     def is_of_parent(self) -> bool:
         """Whether it goes on in the process that this one was forked from, if it does."""
         return self.forks != _forks

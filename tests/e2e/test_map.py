@@ -122,3 +122,18 @@ def test_an_async_map_is_awaited(in_flow: Any) -> None:
 
     assert asyncio.run(use()) == ([2, 4], ["Completed"] * 2)
     assert in_flow(lambda: results(adouble.map([1, 2]))) == [2, 4]
+
+
+def test_the_loop_has_its_turn_while_many_async_runs_are_begun() -> None:
+    turns: list[int] = []
+
+    @task
+    async def nothing(x: int) -> None: ...
+
+    @flow
+    async def mapping() -> list[int]:
+        asyncio.get_running_loop().call_soon(turns.append, 1)
+        await nothing.map(range(600))
+        return list(turns)
+
+    assert asyncio.run(mapping()) == [1]

@@ -81,11 +81,15 @@ class Ended:
         """The final state."""
         return state_of(self.run, self.data, self.cache_expiration)
 
+    def is_at_hand(self) -> bool:
+        """Whether `outcome` is a value, and needs no state."""
+        data, ended_well = self.data, self.run.state_type is StateType.COMPLETED
+        return ended_well and isinstance(data, BaseResult) and data.has_cached_object()
+
     def outcome(self, raise_on_failure: bool) -> tuple[Any, BaseException | None]:
         """What to return, or what to raise, of the final state; may block."""
-        data, ended_well = self.data, self.run.state_type is StateType.COMPLETED
-        if ended_well and isinstance(data, BaseResult) and data.has_cached_object():
-            return data.fetch(), None  # for which no state need be made
+        if self.is_at_hand():
+            return self.data.fetch(), None
         return self.state().outcome(raise_on_failure)
 
 
