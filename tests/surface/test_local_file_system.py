@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,3 +233,50 @@ def test_a_sync_flow_that_async_code_calls_is_given_what_it_asks_for(base: Path)
         return keep()
 
     assert asyncio.run(main()) == b"bytes"
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_a_subclass_changes_of_reading_and_writing_holds_for_results(
+    is_async: bool, base: Path
+) -> None:
+    calls: list[str] = []
+
+    class Noting(LocalFileSystem):
+        def write_path(self, path: Any, content: bytes) -> Any:
+            calls.append("write")
+            return super().write_path(path, content[::-1])
+
+        def read_path(self, path: Any) -> Any:
+            calls.append("read")
+            return super().read_path(path)[::-1]
+
+    class AsyncNoting(LocalFileSystem):
+        async def write_path(self, path: Any, content: bytes) -> Any:  # type: ignore[override]
+            calls.append("write")
+            return await LocalFileSystem.write_path.aio(self, path, content[::-1])
+
+        async def read_path(self, path: Any) -> Any:  # type: ignore[override]
+            calls.append("read")
+            return (await LocalFileSystem.read_path.aio(self, path))[::-1]
+
+    kind = AsyncNoting if is_async else Noting
+
+    @flow(
+        persist_result=True, cache_result_in_memory=False, result_storage=kind(basepath=str(base))
+    )
+    def value() -> list[int]:
+        return [1, 2]
+
+    state = value(return_state=True)
+    assert calls == ["write"]
+    assert state.result() == [1, 2]
+    assert calls == ["write", "read"]
+    assert (base / state.data.storage_key).read_bytes().startswith(b"}")
+
+
+def test_a_subclass_that_is_defined_in_a_function_is_loaded(base: Path) -> None:
+    class Mine(LocalFileSystem):
+        pass
+
+    Mine(basepath=base).save("mine")
+    assert Mine.load("mine") == Mine(basepath=base)

@@ -9,6 +9,7 @@ from upshot import _registry
 from upshot.blocks._fields import digest, encrypted, recorded, restored
 from upshot.exceptions import UnknownPlugin, UnreadableBlock, UnusableKey
 from upshot.filesystems import FileSystem
+from upshot.filesystems.base import local_classes
 from upshot.records import Block
 from upshot.runstore import RunStore
 
@@ -124,7 +125,8 @@ def storage_class(name: str) -> type[FileSystem]:
     """
     try:
         if ":" in name:
-            found = _registry.import_path(name.replace(":", "."))
+            local = local_classes.get(name)
+            found = local or _registry.import_path(name.replace(":", "."))
         else:
             found = _registry.load("storage", name)
     except ImportError as error:

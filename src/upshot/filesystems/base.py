@@ -7,8 +7,10 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
+from functools import partial
 from typing import Any, BinaryIO, ClassVar, Self
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr
 from pydantic_core import core_schema
@@ -19,6 +21,12 @@ from upshot._models import Model
 from upshot.filesystems._keys import relative_key
 from upshot.filesystems._names import slug_of
 from upshot.filesystems._secrets import shown, without_input
+
+# what a class that has the method, and not the first of these, has as the base has it: so that who
+# changes how paths are read or written changes it for results, too
+_ENGINES = {"read_path": ("open", "size", "uri", "key_of"), "write_path": ("writing",)}
+
+local_classes: WeakValueDictionary[str, type[FileSystem]] = WeakValueDictionary()
 
 
 class FileSystem(Model):
@@ -50,6 +58,12 @@ class FileSystem(Model):
         super().__pydantic_init_subclass__(**options)
         if slug := vars(cls).get("slug"):
             _registry.register("storage", slug, cls)
+        if "<locals>" in cls.__qualname__:
+            local_classes[f"{cls.__module__}:{cls.__qualname__}"] = cls
+        for method, engine in _ENGINES.items():
+            if method in vars(cls) and engine[0] not in vars(cls):
+                for name in set(engine).difference(vars(cls)):
+                    setattr(cls, name, vars(FileSystem)[name])
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
         fields = type(self).model_fields
@@ -153,6 +167,11 @@ class FileSystem(Model):
             id = block.id
         self.identified(id, name=name)
         return id
+
+    def _unless_by_path(self, cls: type[FileSystem], name: str) -> Any:
+        """The method `name`, but that of `cls` where it would only call what calls this."""
+        own = getattr(type(self), name)
+        return partial(getattr(cls, name) if own is vars(FileSystem)[name] else own, self)
 
     @abstractmethod
     def read_path(self, path: str) -> Any:

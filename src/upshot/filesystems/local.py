@@ -57,8 +57,9 @@ class LocalFileSystem(FileSystem):
             InvalidStorageKey: if it is a folder, or outside of the base path.
             StorageUnavailable: if it cannot be read.
         """
-        with self.open(_text(path)) as file:
-            return file.read()
+        with self._unless_by_path(LocalFileSystem, "open")(_text(path)) as file:
+            content: bytes = file.read()
+        return content
 
     @compatible
     def write_path(self, path: Place, content: bytes) -> str:
@@ -69,7 +70,7 @@ class LocalFileSystem(FileSystem):
             StorageUnavailable: if it cannot be written.
         """
         key = _text(path)
-        with self.writing(key) as file:
+        with self._unless_by_path(LocalFileSystem, "writing")(key) as file:
             file.write(content)
         return self._path(key)
 

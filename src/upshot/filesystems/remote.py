@@ -83,8 +83,9 @@ class RemoteFileSystem(FileSystem):
             InvalidStorageKey: if it is outside of the base path.
             StorageUnavailable: if it cannot be read.
         """
-        with self.open(path) as file:
-            return file.read()
+        with self._unless_by_path(RemoteFileSystem, "open")(path) as file:
+            content: bytes = file.read()
+        return content
 
     @compatible
     def write_path(self, path: str, content: bytes) -> str:
@@ -94,7 +95,7 @@ class RemoteFileSystem(FileSystem):
             InvalidStorageKey: if it is outside of the base path.
             StorageUnavailable: if it cannot be written.
         """
-        with self.writing(path) as file:
+        with self._unless_by_path(RemoteFileSystem, "writing")(path) as file:
             file.write(content)
         return self._url(self._key(path))
 
