@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as dataclass_fields
@@ -21,6 +22,7 @@ from upshot.filesystems import FileSystem
 from upshot.filesystems._secrets import HIDDEN, SECRETS
 
 _COLLECTIONS = (list, tuple, set, frozenset, dict)
+_KNOWN = frozenset({*_COLLECTIONS, Counter, OrderedDict, defaultdict})
 _RAW = (str, bytes, bytearray, Mapping, *_COLLECTIONS)
 RESERVED = ("return_state", "wait_for")
 
@@ -140,9 +142,9 @@ class _Describer:
             return plain
         if depth < _DEEPEST and (parts := _parts_of(value)) is not None:
             return self._each(parts, depth)
-        if depth == _DEEPEST or type(value) not in _COLLECTIONS or len(value) > _MOST_ITEMS:
+        if depth == _DEEPEST or not _is_collection(value) or len(value) > _MOST_ITEMS:
             return None
-        if type(value) is dict:
+        if isinstance(value, dict):
             names = [_key(key) for key in value]
             if None in names or len(set(names)) < len(names):
                 return None
@@ -158,6 +160,11 @@ class _Describer:
             self.room -= len(str(key))
             found[key] = self.described(item, depth + 1)
         return found
+
+
+def _is_collection(value: Any) -> bool:
+    # not whatever derives from these, which may be meant to show less
+    return type(value) in _KNOWN or (isinstance(value, tuple) and hasattr(value, "_fields"))
 
 
 def _parts_of(value: Any) -> list[tuple[str, Any]] | None:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections import OrderedDict, UserDict, deque, namedtuple
+from collections import Counter, OrderedDict, UserDict, defaultdict, deque, namedtuple
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
 from decimal import Decimal
@@ -128,10 +128,13 @@ def test_any_parameters_give_a_bounded_json(parameters: dict[str, Any]) -> None:
         ([[[[[[[[[1]]]]]]]]], [[[[[[[["<list>"]]]]]]]]),
         (list(range(250)), list(range(250))),
         (list(range(251)), "<list>"),
-        (OrderedDict(a=1), "<OrderedDict>"),
+        (OrderedDict(a=1), {"a": 1}),
+        (Counter("aa"), {"a": 2}),
+        (defaultdict(int, a=1), {"a": 1}),
+        (type("Hiding", (dict,), {})(a=1), "<Hiding>"),
         (UserDict(a=1), "<UserDict>"),
         (deque([1]), "<deque>"),
-        (namedtuple("Pair", "a")(1), "<Pair>"),
+        (namedtuple("Pair", "a")(1), [1]),
         (range(3), "<range>"),
         (int, "<type>"),
         (sys, "<module>"),
