@@ -18,8 +18,8 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 import anyio
 import anyio.to_thread
 
-from upshot import _portals
-from upshot._in_time import await_while_wanted
+from upshot._concurrency import portals
+from upshot._concurrency.in_time import await_while_wanted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -186,4 +186,4 @@ def run_blocking(work: Callable[[], Awaitable[T]]) -> T:
         caller_is_async.set(True)
         return await await_while_wanted(work)
 
-    return _portals.call(coloured)
+    return portals.call(coloured)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from upshot import _portals
 from upshot._bridge import run_blocking
-from upshot._waiting import Completion, wait_async
+from upshot._concurrency import portals
+from upshot._concurrency.waiting import Completion, wait_async
 from upshot.states import Crashed, State
 
 _ASK_AGAIN = 0.1  # seconds after which a runner that did not wait for a run's end is asked again
@@ -112,7 +112,7 @@ class Elsewhere(Completion):
         """Have it end by itself once its run has, for those that only wait."""
         if not self._followed and self.must_be_asked_for():
             self._followed = True
-            _portals.start(self._follow, self._lost)
+            portals.start(self._follow, self._lost)
 
     async def _follow(self) -> None:
         try:

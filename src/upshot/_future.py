@@ -9,10 +9,10 @@ from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, overload
 import typing_extensions
 
 from upshot._bridge import wants_awaitable
+from upshot._concurrency.waiting import Completion
 from upshot._elsewhere import SUBMITTED, Elsewhere, Submission
 from upshot._engine.endings import Ended, state_of
 from upshot._html import facts
-from upshot._waiting import Completion
 from upshot.records import FINAL, TaskRun
 from upshot.states import Pending, State
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 
 from upshot._bridge import loop_runs_here
-from upshot._waiting import Completion, run_here
+from upshot._concurrency.waiting import Completion, run_here
 from upshot.records import Run
 from upshot.runstore import Limit, RunStore
 

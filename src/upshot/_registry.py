@@ -53,7 +53,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "reader": "upshot._references:read_reference",
         "recorded state": "upshot._engine.endings:recorded_state",
         "run logger": "upshot.logging.loggers:get_run_logger",
-        "runner of": "upshot._chosen_runner:runner_of",
+        "runner of": "upshot._calls.chosen_runner:runner_of",
         "state for result": "upshot.context:state_for_result",
         "strike out": "upshot.caching:strike_out",
         "vault": "upshot.blocks._vault:Vault",

@@ -12,12 +12,12 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from upshot._concurrency.waiting import Completion, wait_blocking
 from upshot._context_model import ContextModel, RunContext, Runner, entered
-from upshot._lineage import Lineage
-from upshot._made import MadeRuns
-from upshot._replay import Place, Replay
-from upshot._tags import tags as tags
-from upshot._waiting import Completion, wait_blocking
+from upshot._runs.lineage import Lineage
+from upshot._runs.made import MadeRuns
+from upshot._runs.replay import Place, Replay
+from upshot._runs.tags import tags as tags
 from upshot.exceptions import MissingContextError
 from upshot.records import FlowRun, Run, TaskRun
 from upshot.results import ResultFactory

@@ -8,19 +8,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
-from upshot import _attempt, _options
-from upshot._chosen_runner import checked_runner, duplicate_of
-from upshot._decorated import Decorated
+from upshot._arguments.inputs import place_of
+from upshot._arguments.validation import Validator, check_names
+from upshot._calls.chosen_runner import checked_runner, duplicate_of
+from upshot._calls.decorated import Decorated
+from upshot._calls.flow_body import FlowBody, record_of
+from upshot._concurrency import attempt
 from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.flow_run import FlowCall, run_flow
-from upshot._flow_body import FlowBody, record_of
-from upshot._inputs import place_of
-from upshot._option_types import FLOW_CHANGES, FLOW_DEFAULTS, FlowOptions, shows
-from upshot._replay import Place, Replay
-from upshot._run_names import checked_run_name
-from upshot._validation import Validator, check_names
+from upshot._options import checks
+from upshot._options.run_names import checked_run_name
+from upshot._options.types import FLOW_CHANGES, FLOW_DEFAULTS, FlowOptions, shows
+from upshot._runs.replay import Place, Replay
 from upshot.context import FlowRunContext, logs_prints, told
 from upshot.exceptions import InvalidOptionValue, ParameterBindError
 from upshot.results import ResultFactory, infer_factory
@@ -60,14 +61,14 @@ class Flow(Decorated[P, R_co]):
         super().__init__(fn, options)
         given = options.get
         if given("name") is not None:
-            _options.check_characters(self.name)
+            checks.check_characters(self.name)
         if self.version is None:
             self.version = _version_of_source(fn)
-        self.flow_key = _options.key_of(fn)
+        self.flow_key = checks.key_of(fn)
         self.flow_run_name = checked_run_name("flow_run_name", given("flow_run_name"))
         self.task_runner: BaseTaskRunner = checked_runner(given("task_runner"))
         self._runner_may_be_shared = type(self.task_runner).duplicate is not TaskRunner.duplicate
-        self.should_validate_parameters = _options.checked_switch(
+        self.should_validate_parameters = checks.checked_switch(
             "validate_parameters", options.get("validate_parameters", True)
         )
         if self.should_validate_parameters:
@@ -104,7 +105,7 @@ class Flow(Decorated[P, R_co]):
     def _steps(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
     ) -> Steps[Ended]:
-        _attempt.refuse_late()
+        attempt.refuse_late()
         wait_for = kwargs.pop("wait_for", None)
         parameters, misfit = self._bound(args, kwargs, wants_value)
         around = FlowRunContext.get()
@@ -254,5 +255,5 @@ def flow(__fn: Any = None, **options: Any) -> Any:
         >>> total([1, 2, 3])
         12
     """
-    _options.check_known("flow", options, Flow.options)
+    checks.check_known("flow", options, Flow.options)
     return Flow(__fn, **options) if __fn is not None else lambda fn: Flow(fn, **options)

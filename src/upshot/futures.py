@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
+from upshot._arguments.upstreams import Filling
+from upshot._concurrency.loops import thread_safe
+from upshot._concurrency.waiting import Completion, awaiting, blocked_by
 from upshot._future import Async, Sync, UpshotFuture
-from upshot._loops import thread_safe
-from upshot._upstreams import Filling
-from upshot._waiting import Completion, awaiting, blocked_by
 from upshot.annotations import BaseAnnotation
 
 R = TypeVar("R")

@@ -7,23 +7,23 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
-from upshot import _options
-from upshot._attempt import refuse_late
-from upshot._body import TaskBody
-from upshot._dependencies import Inputs
+from upshot._arguments.dependencies import Inputs
+from upshot._arguments.input_hash import task_input_hash
+from upshot._arguments.inputs import place_of
+from upshot._calls.rare import with_what_is_rare
+from upshot._calls.submission import Prepared
+from upshot._calls.submitting import Submitting
+from upshot._calls.task_body import TaskBody
+from upshot._concurrency.attempt import refuse_late
 from upshot._engine.attempts import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall
-from upshot._input_hash import task_input_hash
-from upshot._inputs import place_of
-from upshot._option_types import TASK_CHANGES, TASK_DEFAULTS, TaskChanges, TaskOptions, shows
-from upshot._rare import with_what_is_rare
-from upshot._replay import Place
-from upshot._retries import exponential_backoff
-from upshot._submission import Prepared
-from upshot._submitting import Submitting
-from upshot._tags import tags_of_new_run
+from upshot._options import checks
+from upshot._options.retries import exponential_backoff
+from upshot._options.types import TASK_CHANGES, TASK_DEFAULTS, TaskChanges, TaskOptions, shows
+from upshot._runs.replay import Place
+from upshot._runs.tags import tags_of_new_run
 from upshot.context import FlowRunContext, TaskRunContext, told
 from upshot.records import TaskRun
 from upshot.results import ResultFactory, infer_factory
@@ -107,7 +107,7 @@ class Task(Submitting[P, R_co]):
             resolve=partial(body.resolve, self._signature),
             cache_key=self._cache_key(body, factory),
             cache_expiration=self.cache_expiration,
-            refresh_cache=_options.first_said(self.refresh_cache, settings.tasks_refresh_cache),
+            refresh_cache=checks.first_said(self.refresh_cache, settings.tasks_refresh_cache),
         )
         return Prepared(with_what_is_rare(self, call, body), Ports(store, time.time), flow)
 
@@ -152,7 +152,7 @@ class Task(Submitting[P, R_co]):
         if self._key_fn is None:
             return None
         if not factory.persist_result:
-            _options.warn_once_uncached(self.name)
+            checks.warn_once_uncached(self.name)
             return None
         return partial(body.key, self._key_fn)
 
@@ -206,7 +206,7 @@ def task(__fn: Any = None, **options: Any) -> Any:
         >>> double(21)
         42
     """
-    _options.check_known("task", options, Task.options)
+    checks.check_known("task", options, Task.options)
     return Task(__fn, **options) if __fn is not None else lambda fn: Task(fn, **options)
 
 

@@ -15,7 +15,7 @@ import trio
 
 from tests.e2e.colours import aadd, add, in_thread
 from upshot import flow, get_run_context, task
-from upshot._waiting import wait_blocking
+from upshot._concurrency.waiting import wait_blocking
 from upshot.context import FlowRunContext
 from upshot.futures import UpshotFuture
 from upshot.runstore import open_store

@@ -14,8 +14,8 @@ import trio
 
 from tests.e2e.colours import add, in_thread
 from upshot import flow, task
+from upshot._concurrency.waiting import wait_blocking
 from upshot._engine.coordinator import coordinator
-from upshot._waiting import wait_blocking
 from upshot.futures import UpshotFuture
 from upshot.task_runners import ConcurrentTaskRunner
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import trio
 
+from upshot._concurrency.waiting import Completion
 from upshot._engine import async_driver, sync_driver
 from upshot._engine.attempts import Call, Ports
 from upshot._engine.coordinator import Coordinator
 from upshot._engine.effects import Host, Invoke, Outcome, Steps
 from upshot._engine.endings import Conclusion, Ended
 from upshot._engine.task_run import TaskCall
-from upshot._waiting import Completion
 from upshot.documents import LiteralResult, UnpersistedResult
 from upshot.records import CacheEntry, Run, StateType, TaskRun
 from upshot.runstore.memory import MemoryRunStore

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import World, names, raising
+from upshot._concurrency.waiting import Completion
 from upshot._engine.clock import RealClock
 from upshot._engine.coordinator import Coordinator
 from upshot._engine.effects import Host, Invoke, Outcome
 from upshot._engine.task_run import TaskCall, run_task
-from upshot._waiting import Completion
 from upshot.task_runners import ConcurrentTaskRunner
 
 RUNS, SLOTS = 1_000, 4

@@ -18,10 +18,10 @@ HELPERS = {
     "upshot._engine.effects",
     "upshot._engine.guard",
     "upshot._engine.hosting",
-    "upshot._in_time",
-    "upshot._waiting",
+    "upshot._concurrency.in_time",
+    "upshot._concurrency.waiting",
 }
-SHELLS = (*DRIVERS, "_decorated.py", "flows.py", "tasks.py")
+SHELLS = (*DRIVERS, "_calls/decorated.py", "flows.py", "tasks.py")
 EFFECTS = {"Invoke", "Io", "Sleep", "Wait"}
 # what only a rule about retries, caching or states would do
 RULES = {

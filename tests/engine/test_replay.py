@@ -9,7 +9,7 @@ import pytest
 from tests.engine.conftest import Drive, World, names, raising
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall, run_task
-from upshot._replay import Place, Replay
+from upshot._runs.replay import Place, Replay
 from upshot.documents import PersistedResult, UnpersistedResult
 from upshot.exceptions import StorageUnavailable
 from upshot.records import StateType

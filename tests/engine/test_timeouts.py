@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.conftest import Drive, World, names, raising
-from upshot._attempt import Attempt, OutOfTime, TimedOut, current
+from upshot._concurrency.attempt import Attempt, OutOfTime, TimedOut, current
 from upshot._engine import sync_driver
 from upshot._engine.task_run import run_task
 from upshot.records import StateType

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pydantic
 
-from upshot._upstreams import Found, find
+from upshot._arguments.upstreams import Found, find
 from upshot.states import Completed, State
 
 

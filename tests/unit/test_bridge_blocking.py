@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import trio
 
-from upshot import _portals
 from upshot._bridge import in_thread, run_blocking
+from upshot._concurrency import portals as loops
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that begins late because the machine is busy is not taken to be blocked."""
-    monkeypatch.setattr(_portals, "STALL", 20)
+    monkeypatch.setattr(loops, "STALL", 20)
 
 
 async def loop_here() -> asyncio.AbstractEventLoop:
@@ -96,7 +96,7 @@ def test_calls_from_several_threads_are_interleaved() -> None:
 def test_a_loop_that_is_blocked_is_passed_by_and_used_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_portals, "STALL", 0.01)
+    monkeypatch.setattr(loops, "STALL", 0.01)
     blocked, let_go = threading.Event(), threading.Event()
 
     async def block() -> asyncio.AbstractEventLoop:
@@ -111,10 +111,10 @@ def test_a_loop_that_is_blocked_is_passed_by_and_used_again(
         assert not first.done()
         let_go.set()
         assert first.result() is not second
-    monkeypatch.setattr(_portals, "STALL", 20)
-    portals = len(_portals._open)
+    monkeypatch.setattr(loops, "STALL", 20)
+    portals = len(loops._open)
     assert len(set(map(id, (run_blocking(loop_here) for _ in range(10))))) == 1
-    assert len(_portals._open) == portals
+    assert len(loops._open) == portals
 
 
 def test_work_that_was_given_to_several_loops_is_done_once() -> None:
@@ -123,7 +123,7 @@ def test_work_that_was_given_to_several_loops_is_done_once() -> None:
     async def work() -> None:
         done.append(1)
 
-    job = _portals.Job(work)
+    job = loops.Job(work)
 
     async def begin() -> None:
         job.begin()
@@ -186,10 +186,10 @@ def test_work_that_is_started_does_not_wait_for_a_blocked_loop() -> None:
     async def work() -> None:
         done.set()
 
-    _portals.start(block, refused=pytest.fail)
+    loops.start(block, refused=pytest.fail)
     assert blocked.wait(20)
     # the first loop that is free is the blocked one; it begins nothing, and start returns
-    _portals.start(work, refused=pytest.fail)
+    loops.start(work, refused=pytest.fail)
     assert not done.is_set()
     let_go.set()
     assert done.wait(20)
@@ -198,7 +198,7 @@ def test_work_that_is_started_does_not_wait_for_a_blocked_loop() -> None:
 def test_started_work_that_a_blocked_loop_does_not_begin_goes_to_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_portals, "STALL", 0.01)
+    monkeypatch.setattr(loops, "STALL", 0.01)
     blocked, let_go = threading.Event(), threading.Event()
     done: list[int] = []
     all_done = threading.Event()
@@ -212,10 +212,10 @@ def test_started_work_that_a_blocked_loop_does_not_begin_goes_to_another(
         if len(done) == 3:
             all_done.set()
 
-    _portals.start(block, refused=pytest.fail)
+    loops.start(block, refused=pytest.fail)
     assert blocked.wait(20)
     for _ in range(3):
-        _portals.start(work, refused=pytest.fail)
+        loops.start(work, refused=pytest.fail)
     assert all_done.wait(20)
     let_go.set()
     run_blocking(loop_here)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from upshot import _portals
 from upshot._bridge import run_blocking
+from upshot._concurrency import portals
 
 
 async def answer() -> int:
@@ -85,14 +85,14 @@ def in_fork(function: Callable[[], object]) -> str:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_gets_loops_of_its_own() -> None:
     nested(2)
-    parents = len(_portals._open)
+    parents = len(portals._open)
     assert parents >= 3
 
     def child() -> list[int]:
-        return [len(set(nested(1))), len(_portals._open)]
+        return [len(set(nested(1))), len(portals._open)]
 
     assert in_fork(child) == "[2, 2]"
-    assert len(_portals._open) == parents
+    assert len(portals._open) == parents
     assert len(set(nested(2))) == 3
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from upshot._waiting import Completion
+from upshot._concurrency.waiting import Completion
 
 
 def in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:

@@ -85,8 +85,8 @@ def test_every_public_name_can_be_had() -> None:
 def test_the_page_for_contributors_shows_the_rooms_as_the_linter_knows_them() -> None:
     project = Path(__file__).resolve().parents[2]
     linter = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
-    layers = [row for contract in linter["contracts"] for row in contract.get("layers", [])]
+    layers = [contract["layers"] for contract in linter["contracts"] if "layers" in contract]
     page = (project / "CONTRIBUTING.md").read_text("utf-8")
-    drawings = re.findall(r"^```\n((?:cli|sync_driver) .*?)^```", page, re.MULTILINE | re.DOTALL)
-    shown = [re.split("  +", line)[0] for drawing in drawings for line in drawing.splitlines()]
-    assert shown == layers
+    blocks = re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    drawings = [[re.split("  +", line)[0] for line in block.splitlines()] for block in blocks]
+    assert [drawing for drawing in drawings if drawing[0] in {rows[0] for rows in layers}] == layers

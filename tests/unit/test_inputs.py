@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from upshot import allow_failure, task, unmapped
-from upshot._inputs import digest_of
+from upshot._arguments.inputs import digest_of
 from upshot.results import UnpersistedResult
 from upshot.states import Completed
 

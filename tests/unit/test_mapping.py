@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshot._mapping import calls, futures
+from upshot._arguments.mapping import calls, futures
 from upshot.annotations import allow_failure, unmapped
 from upshot.exceptions import (
     MappingLengthMismatch,

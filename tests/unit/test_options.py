@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from upshot import Flow, Task, flow, task
-from upshot._options import LONGEST_DELAY
-from upshot._retries import delays
+from upshot._options.checks import LONGEST_DELAY
+from upshot._options.retries import delays
 from upshot.exceptions import InvalidOption, ReservedArgumentError, UnknownPlugin, UpshotError
 from upshot.filesystems import LocalFileSystem, MemoryFileSystem
 from upshot.serializers import JSONSerializer

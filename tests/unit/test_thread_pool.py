@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from upshot._slots import lent
-from upshot._waiting import Completion, wait_blocking
+from upshot._concurrency.slots import lent
+from upshot._concurrency.waiting import Completion, wait_blocking
 from upshot.task_runners import _threads
 from upshot.task_runners._threads import ThreadPool
 

@@ -17,7 +17,7 @@ from tests.unit.holders import (
     found_in,
     state,
 )
-from upshot._upstreams import fill
+from upshot._arguments.upstreams import fill
 from upshot.annotations import allow_failure, unmapped
 
 DEEP = 20 * sys.getrecursionlimit()

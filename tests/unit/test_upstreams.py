@@ -28,7 +28,7 @@ from tests.unit.holders import (
     found_in,
     state,
 )
-from upshot._upstreams import fill
+from upshot._arguments.upstreams import fill
 from upshot.annotations import allow_failure, unmapped
 
 leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.binary(max_size=3)

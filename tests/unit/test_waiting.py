@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import trio
 
-from upshot._loops import thread_safe
-from upshot._waiting import (
+from upshot._concurrency.loops import thread_safe
+from upshot._concurrency.waiting import (
     Completion,
     bind_here,
     blocked_by,

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import anyio
 
 from upshot._bridge import in_thread
+from upshot._concurrency.in_time import await_in_time, call_in_time
+from upshot._concurrency.waiting import wait_async
 from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
 from upshot._engine.guard import guarded
 from upshot._engine.hosting import Hosting
-from upshot._in_time import await_in_time, call_in_time
-from upshot._waiting import wait_async
 
 T = TypeVar("T")
 

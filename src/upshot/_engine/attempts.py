@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from upshot._attempt import TimedOut
+from upshot._concurrency.attempt import TimedOut
+from upshot._concurrency.waiting import Completion
 from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
 from upshot._engine.endings import Conclusion, Ended, failed_state, recorded, state_of
 from upshot._engine.failures import (
@@ -21,8 +22,7 @@ from upshot._engine.hooks import Hooks, call_hooks
 from upshot._engine.limits import take_slots
 from upshot._engine.retrying import may_retry
 from upshot._limits import Slots
-from upshot._replay import Place
-from upshot._waiting import Completion
+from upshot._runs.replay import Place
 from upshot.documents import (
     BaseResult,
     PersistedResult,

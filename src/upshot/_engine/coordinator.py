@@ -20,9 +20,9 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
+from upshot._concurrency.waiting import Completion, enter, given_up, wait_blocking, when_all_done
 from upshot._engine.clock import Clock, RealClock
 from upshot._engine.effects import Effect, Host, Invoke, Io, Outcome, Sleep, Steps, Wait
-from upshot._waiting import Completion, enter, given_up, wait_blocking, when_all_done
 
 END_PATIENCE = 5.0  # seconds that the end of the interpreter waits for the runs to be ended
 

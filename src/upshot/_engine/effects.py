@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from upshot._waiting import Completion
+from upshot._concurrency.waiting import Completion
 
 T = TypeVar("T")
 # starts an async function on a certain loop, from any thread; told to the second if it cannot

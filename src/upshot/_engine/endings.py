@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from upshot._lineage import is_shared
+from upshot._runs.lineage import is_shared
 from upshot.documents import (
     BaseResult,
     Failure,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from upshot._attempt import Attempt, current
+from upshot._concurrency.attempt import Attempt, current
 from upshot._engine.effects import Effect, Invoke, Steps
 
 T = TypeVar("T")

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import anyio
 
+from upshot._concurrency.loops import in_trio, threadsafe_caller
+from upshot._concurrency.waiting import Completion, run_here, wait_async
 from upshot._engine.effects import Host
-from upshot._loops import in_trio, threadsafe_caller
-from upshot._waiting import Completion, run_here, wait_async
 
 Work = Callable[[], Awaitable[None]]
 Refused = Callable[[BaseException], object]

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from upshot._concurrency.in_time import call_in_time
+from upshot._concurrency.waiting import wait_blocking
 from upshot._engine.effects import Effect, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
 from upshot._engine.guard import guarded
-from upshot._in_time import call_in_time
-from upshot._waiting import wait_blocking
 
 T = TypeVar("T")
 

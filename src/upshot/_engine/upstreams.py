@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from upshot._concurrency.waiting import Completion
 from upshot._engine.attempts import Call, Ports, concluded_by, record, settle
 from upshot._engine.effects import Io, Steps, Wait
 from upshot._engine.endings import Ended, not_ready
-from upshot._waiting import Completion
 from upshot.exceptions import RunStoreError
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import orjson
 
+from upshot._arguments.parameters import describe
 from upshot._engine.endings import recorded
-from upshot._parameters import describe
 from upshot.client.schemas.responses import OrchestrationResult, SetStateStatus
 from upshot.exceptions import ObjectNotFound
 from upshot.records import FINAL, FlowRun, Run, StateType, TaskRun, TaskRunResult

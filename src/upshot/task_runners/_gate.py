@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from upshot._loops import thread_safe
+from upshot._concurrency.loops import thread_safe
 
 MOST_BYTES = 48 * 2**20
 _SMALL = 2**20

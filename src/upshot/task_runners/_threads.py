@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple, TypeAlias
 from weakref import WeakSet
 
-from upshot._slots import lendable
+from upshot._concurrency.slots import lendable
 
 IDLE_SECONDS = 5.0
 

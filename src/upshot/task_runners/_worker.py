@@ -23,7 +23,7 @@ from typing import Any
 
 import cloudpickle
 
-from upshot._attempt import TimedOut
+from upshot._concurrency.attempt import TimedOut
 from upshot._engine.effects import Invoke, Outcome
 from upshot._engine.failures import only_users_frames, text_of
 from upshot._engine.sync_driver import invoke

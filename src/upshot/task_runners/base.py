@@ -12,10 +12,10 @@ from uuid import UUID
 
 import anyio
 
+from upshot._concurrency.in_time import await_in_time, await_while_wanted
+from upshot._concurrency.waiting import bind_here
 from upshot._engine.effects import Host, Invoke, Outcome, kept
 from upshot._engine.failures import clear_frames
-from upshot._in_time import await_in_time, await_while_wanted
-from upshot._waiting import bind_here
 from upshot.states import State
 from upshot.task_runners._by_hand import ByHand
 from upshot.task_runners._gate import Gate, gate

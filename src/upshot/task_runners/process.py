@@ -15,10 +15,10 @@ import anyio
 import cloudpickle
 
 from upshot._bridge import in_thread
+from upshot._concurrency.loops import thread_safe
+from upshot._concurrency.waiting import given_up, interruptible, is_given_up_here
 from upshot._engine.effects import Invoke, Outcome, kept
 from upshot._engine.failures import text_of
-from upshot._loops import thread_safe
-from upshot._waiting import given_up, interruptible, is_given_up_here
 from upshot.exceptions import InvalidOption, RunStoreError, UnserializableValue, WorkerDied
 from upshot.settings import Settings, get_current_settings
 from upshot.states import State

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from upshot._hashing import Unhashable, digest
+from upshot._arguments.hashing import Unhashable, digest
 
 # not for security: some systems offer it for no other use
 _md5: Callable[[], Any] = partial(hashlib.md5, usedforsecurity=False)

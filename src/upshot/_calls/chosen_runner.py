@@ -6,7 +6,7 @@ import logging
 import os
 from typing import Any
 
-from upshot._own_runner import OwnRunner
+from upshot._calls.own_runner import OwnRunner
 from upshot.context import FlowRunContext
 from upshot.exceptions import InvalidOption
 from upshot.task_runners import BaseTaskRunner, TaskRunner

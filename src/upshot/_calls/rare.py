@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Protocol
 
-from upshot._body import TaskBody
+from upshot._calls.task_body import TaskBody
 from upshot._engine.task_run import TaskCall
 from upshot._limits import covered, slots_of
-from upshot._retries import jittered
+from upshot._options.retries import jittered
 from upshot.context import logs_prints
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
 
-from upshot._attempt import Attempt, OutOfTime, TimedOut, current
+from upshot._concurrency.attempt import Attempt, OutOfTime, TimedOut, current
 
 T = TypeVar("T")
 

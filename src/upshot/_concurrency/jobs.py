@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from upshot._waiting import Completion, blocked_by, wait_async
+from upshot._concurrency.waiting import Completion, blocked_by, wait_async
 
 
 class Job:

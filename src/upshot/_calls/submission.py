@@ -13,9 +13,13 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from upshot import _portals
+from upshot._arguments.mapping import Arguments
 from upshot._bridge import call_must_block, run_blocking
-from upshot._chosen_runner import runner_of
+from upshot._calls.chosen_runner import runner_of
+from upshot._calls.own_runner import OwnRunner
+from upshot._concurrency import portals
+from upshot._concurrency.jobs import Job
+from upshot._concurrency.waiting import Completion, wait_async
 from upshot._engine import async_driver, sync_driver
 from upshot._engine.attempts import Ports
 from upshot._engine.coordinator import coordinator
@@ -23,10 +27,6 @@ from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall, run_task
 from upshot._future import UpshotFuture
-from upshot._jobs import Job
-from upshot._mapping import Arguments
-from upshot._own_runner import OwnRunner
-from upshot._waiting import Completion, wait_async
 from upshot.context import FlowRunContext
 from upshot.exceptions import InvalidOption
 from upshot.records import StateType
@@ -123,7 +123,7 @@ def _begun(run: Prepared, *, asynchronous: bool) -> tuple[Any, Completion]:
     flow, call = run.flow, run.call
     if call.place is None or call.place.run is None:  # else it has ended before
         call.run.enter(StateType.PENDING, "Pending", run.ports.now())
-    host: Any = _portals.start
+    host: Any = portals.start
     loop_thread = None
     if asynchronous and flow is not None and flow.loop_thread == threading.get_ident():
         # from elsewhere not: who calls there may be what the flow's loop is blocked by

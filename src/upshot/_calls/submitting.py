@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
 from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, overload
 
-from upshot import _mapping, _submission
-from upshot._decorated import Awaited
-from upshot._dependencies import Inputs
+from upshot._arguments import mapping
+from upshot._arguments.dependencies import Inputs
+from upshot._calls import submission
+from upshot._calls.decorated import Awaited
+from upshot._calls.submission import Prepared
+from upshot._calls.task_definition import TaskDefinition
 from upshot._future import Async, Sync, UpshotFuture
-from upshot._submission import Prepared
-from upshot._task_definition import TaskDefinition
 from upshot.context import FlowRunContext
 from upshot.states import State
 
@@ -91,7 +92,7 @@ class Submitting(TaskDefinition[P, R_co]):
             ParameterBindError: if the arguments do not fit the function.
         """
         run = self._prepare(args, kwargs, wants_value=False, wait_for=wait_for)
-        return _submission.submit(run, isasync=self.isasync, return_state=return_state)
+        return submission.submit(run, isasync=self.isasync, return_state=return_state)
 
     @overload
     def map(
@@ -194,19 +195,19 @@ class Submitting(TaskDefinition[P, R_co]):
             MappingLengthMismatch: if there are several, of different lengths.
         """
         flow = FlowRunContext.get()
-        more = _mapping.inputs(self._signature, args, kwargs, flow.lineage if flow else None)
-        return _submission.submit_all(
+        more = mapping.inputs(self._signature, args, kwargs, flow.lineage if flow else None)
+        return submission.submit_all(
             partial(self._start, wait_for=wait_for, counted=window is None, more=more),
-            partial(_mapping.calls, self._signature, self.name, args, kwargs),
-            _mapping.futures(args, kwargs),
+            partial(mapping.calls, self._signature, self.name, args, kwargs),
+            mapping.futures(args, kwargs),
             isasync=self.isasync,
             return_state=return_state,
             window=window,
         )
 
-    def _start(self, call: _mapping.Arguments, **how: Any) -> Any:
+    def _start(self, call: mapping.Arguments, **how: Any) -> Any:
         run = self._prepare(*call, wants_value=False, **how)
-        return _submission.submit(run, isasync=self.isasync)
+        return submission.submit(run, isasync=self.isasync)
 
     def _prepare(
         self,

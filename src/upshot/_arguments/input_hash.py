@@ -8,8 +8,8 @@ from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from upshot._hashing import Unhashable, digest
-from upshot._options import code_of
+from upshot._arguments.hashing import Unhashable, digest
+from upshot._options.checks import code_of
 from upshot.context import TaskRunContext
 
 _log = logging.getLogger("upshot.caching")

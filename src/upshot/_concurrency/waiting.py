@@ -16,9 +16,9 @@ from typing import Any
 
 import anyio
 
-from upshot._condition import LazyCondition
-from upshot._loops import thread_safe
-from upshot._slots import lent
+from upshot._concurrency.condition import LazyCondition
+from upshot._concurrency.loops import thread_safe
+from upshot._concurrency.slots import lent
 from upshot.exceptions import RunElsewhere, WouldBlockLoop
 
 

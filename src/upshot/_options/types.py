@@ -7,8 +7,8 @@ from datetime import timedelta
 from inspect import Parameter, Signature
 from typing import Any, TypedDict, TypeVar
 
-from upshot._hooks import Hook
-from upshot._options import NOT_GIVEN
+from upshot._options.checks import NOT_GIVEN
+from upshot._options.hooks import Hook
 from upshot.context import TaskRunContext
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer

@@ -20,18 +20,18 @@ from typing import (
     overload,
 )
 
-from upshot import _options
+from upshot._arguments.parameters import bind, no_inputs, positional, signature_of
 from upshot._bridge import call_must_block, run_blocking
+from upshot._calls.hook_calls import hooks_of
+from upshot._concurrency.signals import AsyncTerminable, Terminable
 from upshot._engine import async_driver, sync_driver
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.hooks import Hooks
-from upshot._hook_calls import hooks_of
-from upshot._hooks import Hook, checked_hooks
-from upshot._option_types import UNSET_BY_NONE
-from upshot._parameters import bind, no_inputs, positional, signature_of
-from upshot._retries import delays
-from upshot._signals import AsyncTerminable, Terminable
+from upshot._options import checks
+from upshot._options.hooks import Hook, checked_hooks
+from upshot._options.retries import delays
+from upshot._options.types import UNSET_BY_NONE
 from upshot.context import FlowRunContext
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
@@ -64,34 +64,34 @@ class Decorated(Generic[P, R_co]):
     changes: frozenset[str] = frozenset()  # those that `with_options` takes
 
     def __init__(self, fn: Callable[P, R_co], options: Mapping[str, Any]) -> None:
-        _options.check_function(self.kind, fn)
-        _options.check_known(self.kind, options, self.options)
+        checks.check_function(self.kind, fn)
+        checks.check_known(self.kind, options, self.options)
         given = options.get
         update_wrapper(self, fn, updated=())
         self.fn = fn
         self._given = {name: value for name, value in options.items() if value is not None}
         name = given("name")
         self.name: str = _default_name(self) if name is None else name
-        _options.check_name(self.kind, self.name)
-        described = _options.checked_text("description", given("description"))
+        checks.check_name(self.kind, self.name)
+        described = checks.checked_text("description", given("description"))
         self.description = described or getdoc(fn)
-        self.version = _options.checked_text("version", given("version"))
-        self.isasync = fn.isasync if isinstance(fn, Decorated) else _options.is_async(fn)
+        self.version = checks.checked_text("version", given("version"))
+        self.isasync = fn.isasync if isinstance(fn, Decorated) else checks.is_async(fn)
         self._learn_signature()
-        self._retries = _options.checked_retries(given("retries"))
+        self._retries = checks.checked_retries(given("retries"))
         self._default_retries = f"{self.kind}_default_retries"  # the setting
         self.retry_delays = delays(given("retry_delay_seconds"), self._planned_retries())
         self.retry_delay_seconds: Any = given("retry_delay_seconds") or 0
         if callable(self.retry_delay_seconds):
             self.retry_delay_seconds = list(self.retry_delays)
-        self.timeout_seconds = _options.checked_timeout(given("timeout_seconds"))
-        self.persist_result = _options.checked_flag("persist_result", given("persist_result"))
-        self.result_storage = _options.checked_storage(given("result_storage"))
-        self.result_serializer = _options.checked_serializer(given("result_serializer"))
-        self.cache_result_in_memory = _options.checked_switch(
+        self.timeout_seconds = checks.checked_timeout(given("timeout_seconds"))
+        self.persist_result = checks.checked_flag("persist_result", given("persist_result"))
+        self.result_storage = checks.checked_storage(given("result_storage"))
+        self.result_serializer = checks.checked_serializer(given("result_serializer"))
+        self.cache_result_in_memory = checks.checked_switch(
             "cache_result_in_memory", options.get("cache_result_in_memory", True)
         )
-        self.log_prints = _options.checked_flag("log_prints", given("log_prints"))
+        self.log_prints = checks.checked_flag("log_prints", given("log_prints"))
         self.on_completion = self._hooks("on_completion")
         self.on_failure = self._hooks("on_failure")
 
@@ -130,7 +130,7 @@ class Decorated(Generic[P, R_co]):
 
     @retries.setter
     def retries(self, value: int | None) -> None:
-        self._retries = _options.checked_retries(value)
+        self._retries = checks.checked_retries(value)
 
     @overload
     def __call__(
@@ -225,7 +225,7 @@ class Decorated(Generic[P, R_co]):
         return _remade, (type(self), self.fn, self._given)
 
     def _with(self, changes: Mapping[str, Any]) -> Self:
-        _options.check_known(self.kind, changes, self.changes)
+        checks.check_known(self.kind, changes, self.changes)
         said = {
             name: value
             for name, value in changes.items()
@@ -259,5 +259,5 @@ def _remade(kind: type, fn: Callable[..., Any], options: dict[str, Any]) -> Any:
 
 
 def _default_name(decorated: Decorated[Any, Any]) -> str:
-    name = _options.name_of(decorated.fn)
+    name = checks.name_of(decorated.fn)
     return name.replace("_", "-") if decorated.kind == "flow" else name

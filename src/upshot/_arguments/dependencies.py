@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
+from upshot._arguments.parameters import bind
+from upshot._arguments.upstreams import Found, Upstream, fill, find
+from upshot._concurrency.waiting import Completion
 from upshot._future import UpshotFuture
-from upshot._lineage import Lineage
-from upshot._parameters import bind
-from upshot._upstreams import Found, Upstream, fill, find
-from upshot._waiting import Completion
+from upshot._runs.lineage import Lineage
 from upshot.annotations import BaseAnnotation
 from upshot.context import FlowRunContext
 from upshot.exceptions import PausedRun, UnfinishedRun

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from upshot._keys import Runtime, RunView
-from upshot._options import is_async
+from upshot._options.checks import is_async
 from upshot.context import FlowRunContext, TaskRunContext
 from upshot.exceptions import InvalidOption, InvalidOptionValue, did_you_mean
 

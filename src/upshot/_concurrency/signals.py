@@ -17,7 +17,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from upshot._loops import in_trio, threadsafe_caller
+from upshot._concurrency.loops import in_trio, threadsafe_caller
 from upshot.exceptions import TerminationSignal
 
 _SIGNAL = signal.SIGTERM

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from upshot._arguments.hashing import digest
 from upshot._future import UpshotFuture
-from upshot._hashing import digest
-from upshot._replay import Place
+from upshot._runs.replay import Place
 from upshot.annotations import BaseAnnotation
 from upshot.context import FlowRunContext, TaskRunContext
 from upshot.documents import BaseResult

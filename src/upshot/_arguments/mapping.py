@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from upshot._dependencies import Inputs, inputs_of, state_of
+from upshot._arguments.dependencies import Inputs, inputs_of, state_of
+from upshot._concurrency.waiting import wait_blocking
 from upshot._future import UpshotFuture
-from upshot._lineage import Lineage
-from upshot._waiting import wait_blocking
+from upshot._runs.lineage import Lineage
 from upshot.annotations import BaseAnnotation, allow_failure, quote, unmapped
 from upshot.exceptions import (
     MappingLengthMismatch,

@@ -12,14 +12,14 @@ from functools import partial
 from typing import Any, Self
 from uuid import UUID
 
+from upshot._concurrency.jobs import Job
+from upshot._concurrency.loops import thread_safe
+from upshot._concurrency.portals import Portal
+from upshot._concurrency.waiting import Completion, enter
 from upshot._elsewhere import GivenEnd
 from upshot._engine import async_driver
 from upshot._engine.effects import Host, Invoke, Outcome, Steps
 from upshot._engine.endings import Ended
-from upshot._jobs import Job
-from upshot._loops import thread_safe
-from upshot._portals import Portal
-from upshot._waiting import Completion, enter
 from upshot.exceptions import RunElsewhere, WouldBlockLoop
 from upshot.states import State, is_state
 from upshot.task_runners import BaseTaskRunner, TaskConcurrencyType, TaskRunner

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, Unpack
 
-from upshot import _options
-from upshot._decorated import Decorated
-from upshot._option_types import TASK_CHANGES, TASK_DEFAULTS, CacheKeyFn, TaskOptions, shows
-from upshot._run_names import checked_run_name
+from upshot._calls.decorated import Decorated
+from upshot._options import checks
+from upshot._options.run_names import checked_run_name
+from upshot._options.types import TASK_CHANGES, TASK_DEFAULTS, CacheKeyFn, TaskOptions, shows
 from upshot.exceptions import InvalidOption, InvalidOptionValue
 
 P = ParamSpec("P")
@@ -27,16 +27,16 @@ class TaskDefinition(Decorated[P, R_co]):
     def __init__(self, fn: Callable[P, R_co], **options: Unpack[TaskOptions]) -> None:
         super().__init__(fn, options)
         given = options.get
-        self.task_key = _options.key_of(fn)
+        self.task_key = checks.key_of(fn)
         self.tags = self._given["tags"] = checked_tags(given("tags"))
         self.task_run_name = checked_run_name("task_run_name", given("task_run_name"))
         self.retry_jitter_factor = checked_jitter(given("retry_jitter_factor"))
         self.retry_condition_fn = checked_condition(given("retry_condition_fn"))
-        self.cache_key_fn: CacheKeyFn | None = _options.checked_key_function(given("cache_key_fn"))
-        self._key_fn = self.cache_key_fn and _options.taking_both(self.cache_key_fn)
-        self.cache_expiration = _options.checked_expiration(given("cache_expiration"))
-        self.refresh_cache = _options.checked_flag("refresh_cache", given("refresh_cache"))
-        self.result_storage_key = _options.checked_storage_key(
+        self.cache_key_fn: CacheKeyFn | None = checks.checked_key_function(given("cache_key_fn"))
+        self._key_fn = self.cache_key_fn and checks.taking_both(self.cache_key_fn)
+        self.cache_expiration = checks.checked_expiration(given("cache_expiration"))
+        self.refresh_cache = checks.checked_flag("refresh_cache", given("refresh_cache"))
+        self.result_storage_key = checks.checked_storage_key(
             given("result_storage_key"), self._signature.parameters
         )
 

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import anyio
 
-from upshot._alarm import call_until_alarm, late_by, rings_here
-from upshot._attempt import Attempt, TimedOut, current
-from upshot._loops import thread_safe
-from upshot._slots import Lend, lendable, slot_passed_on
-from upshot._waiting import Completion, blocked_by, enter
+from upshot._concurrency.alarm import call_until_alarm, late_by, rings_here
+from upshot._concurrency.attempt import Attempt, TimedOut, current
+from upshot._concurrency.loops import thread_safe
+from upshot._concurrency.slots import Lend, lendable, slot_passed_on
+from upshot._concurrency.waiting import Completion, blocked_by, enter
 
 T = TypeVar("T")
 

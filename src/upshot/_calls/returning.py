@@ -7,9 +7,9 @@ from inspect import isasyncgen
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
+from upshot._arguments.upstreams import Filling
+from upshot._concurrency.waiting import Completion, wait_async, wait_blocking
 from upshot._future import UpshotFuture
-from upshot._upstreams import Filling
-from upshot._waiting import Completion, wait_async, wait_blocking
 from upshot.annotations import BaseAnnotation
 from upshot.states import State
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from upshot._options import LONGEST_DELAY
+from upshot._options.checks import LONGEST_DELAY
 from upshot.exceptions import InvalidOption, InvalidOptionValue
 
 MOST_DELAYS = 50

@@ -10,7 +10,7 @@ import anyio
 
 from upshot._bridge import caller_is_async, run_blocking
 from upshot._engine.hooks import Hook, Hooks
-from upshot._options import is_async, name_of
+from upshot._options.checks import is_async, name_of
 from upshot.context import entered
 from upshot.records import Run, StateType
 from upshot.settings import get_current_settings

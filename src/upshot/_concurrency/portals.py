@@ -15,8 +15,8 @@ from contextvars import Context
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from upshot._jobs import Job
-from upshot._waiting import enter, given_up, interruptible
+from upshot._concurrency.jobs import Job
+from upshot._concurrency.waiting import enter, given_up, interruptible
 
 T = TypeVar("T")
 Refused: TypeAlias = Callable[[BaseException], object]

@@ -1,0 +1,1 @@
+"""What calls are called with: parameters, futures among them, and hashes of both."""

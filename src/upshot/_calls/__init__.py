@@ -1,0 +1,1 @@
+"""How a call of a flow or a task becomes a run: decorated functions, bodies, submission."""
