@@ -206,12 +206,17 @@ def infer_factory(
     described, block = blocks.identify(storage) if persist else (storage.described(), None)
     if block is not None:
         storage.identified(block.id)
+        id: UUID | None = block.id
+    elif parent is not None and options.result_storage is None:
+        id = parent.storage_block_id
+    else:
+        id = storage.saved_id()
     return ResultFactory(
         persist_result=persist,
         cache_result_in_memory=options.cache_result_in_memory,
         serializer=serializer_of(serializer, settings),
         storage_block=storage,
-        storage_block_id=storage.saved_id() if block is None else block.id,
+        storage_block_id=id,
         storage_key=options.result_storage_key,
         _here=described,
         _block=block,

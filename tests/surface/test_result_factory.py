@@ -199,16 +199,18 @@ def test_children_take_storage_and_serializer_only(tmp_path: Path, kind: str) ->
         cache_result_in_memory=False,
     )
     def parent() -> None:
-        found.append(child()[0])
+        own = get_run_context().result_factory
+        assert own.storage_block_id is not None
+        found.extend([own, child()[0]])
 
     found: list[ResultFactory] = []
     parent()
-    (factory,) = found
+    of_parent, factory = found
     assert factory.storage_block == storage
     assert factory.serializer == JSONSerializer()
     assert factory.persist_result is False
     assert factory.cache_result_in_memory is True
-    assert factory.storage_block_id is None
+    assert factory.storage_block_id == of_parent.storage_block_id
 
 
 @pytest.mark.parametrize("kind", ["task", "flow"])

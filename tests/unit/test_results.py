@@ -108,7 +108,7 @@ def test_children_take_storage_and_serializer_and_nothing_else() -> None:
     assert child.storage_block == MEMORY
     assert child.serializer == JSONSerializer()
     assert (child.persist_result, child.cache_result_in_memory) == (False, True)
-    assert (child.storage_key, child.storage_block_id) == (None, None)
+    assert (child.storage_key, child.storage_block_id) == (None, parent.storage_block_id)
 
 
 def test_a_child_with_a_word_of_its_own_keeps_to_it() -> None:
