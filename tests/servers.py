@@ -35,7 +35,9 @@ def s3() -> Iterator[str]:
     """The URL of a server that speaks S3; any key will do."""
     from moto.server import ThreadedMotoServer
 
+    # an upload that a test breaks off is told when others capture what is logged
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("werkzeug").propagate = False
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

@@ -35,8 +35,8 @@ def mounted(folder: Path, *command: str) -> Iterator[Path]:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A real file system of one megabyte."""
-    with mounted(folder, "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
+    """A real file system of four megabytes: the store and its log hold some thousand runs."""
+    with mounted(folder, "-t", "tmpfs", "-o", "size=4m", "tmpfs"):
         yield folder
 
 

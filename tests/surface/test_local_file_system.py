@@ -55,18 +55,6 @@ def test_a_tilde_is_the_home_folder_when_the_storage_is_used(
     assert storage.write_path("file", b"bytes") == str(tmp_path / "files" / "file")
 
 
-def test_a_tilde_is_the_home_folder_in_a_path_of_a_file_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    storage = LocalFileSystem(basepath="~/files")
-    assert storage.write_path("~/files/file", b"bytes") == str(tmp_path / "files" / "file")
-    assert storage.read_path(Path("~/files/file")) == b"bytes"
-    assert storage._resolve_path("~/files") == tmp_path / "files"
-    with pytest.raises(ValueError, match="is outside of the base path"):
-        storage.read_path("~/other/file")
-
-
 def test_writing_makes_the_folders_above_and_gives_the_full_path_as_text(base: Path) -> None:
     path = LocalFileSystem(basepath=base).write_path("a/b/file.txt", content=b"bytes")
     assert path == str(base / "a" / "b" / "file.txt")

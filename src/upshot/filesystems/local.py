@@ -57,7 +57,7 @@ class LocalFileSystem(FileSystem):
             InvalidStorageKey: if it is a folder, or outside of the base path.
             StorageUnavailable: if it cannot be read.
         """
-        with self._unless_by_path(LocalFileSystem, "open")(_from_home(path)) as file:
+        with self._unless_by_path(LocalFileSystem, "open")(_text(path)) as file:
             content: bytes = file.read()
         return content
 
@@ -69,7 +69,7 @@ class LocalFileSystem(FileSystem):
             InvalidStorageKey: if it is outside of the base path.
             StorageUnavailable: if it cannot be written.
         """
-        key = _from_home(path)
+        key = _text(path)
         with self._unless_by_path(LocalFileSystem, "writing")(key) as file:
             file.write(content)
         return self._path(key)
@@ -163,7 +163,7 @@ class LocalFileSystem(FileSystem):
 
     def _resolve_path(self, path: Place) -> Path:
         """Where a file or a folder is; the base path is one of them."""
-        text, root = _from_home(path), self._root()
+        text, root = _text(path), self._root()
         is_root = os.path.normpath(os.path.join(root, text)) == root
         return Path(root if is_root else self._path(text))
 
@@ -188,8 +188,5 @@ class LocalFileSystem(FileSystem):
         return StorageUnavailable(str(self), f"{operation} {key!r}", said)
 
 
-def _from_home(path: Place) -> str:
-    """A path as text, from the home folder where it says so; a key never does."""
-    text = os.fspath(path) if isinstance(path, os.PathLike) else path
-    in_home = text == "~" or str(text).startswith("~/")  # and no file whose name begins so
-    return os.path.expanduser(text) if in_home else text
+def _text(path: Place) -> str:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
