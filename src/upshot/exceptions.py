@@ -497,7 +497,7 @@ class StorageUnavailable(StorageError, OSError):
 
 
 class MissingExtra(StorageError, ImportError):
-    """A storage needs a package that is not installed.
+    """A storage or a serializer needs a package that is not installed.
 
     Args:
         what: what needs it.

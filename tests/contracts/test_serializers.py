@@ -202,9 +202,16 @@ class TestCompressedJSON(_Contract):
         return CompressedJSONSerializer(compressionlib="zlib")
 
 
+EXTRAS = {"lz4": "lz4.frame", "zstd": "zstandard"}
+
+
 class TestCompression(SerializerContract):
-    @pytest.fixture(params=["bz2", "gzip", "lzma", "zlib", "tests.contracts.test_serializers"])
+    @pytest.fixture(
+        params=["bz2", "gzip", "lz4", "lzma", "zlib", "zstd", "tests.contracts.test_serializers"]
+    )
     def library(self, request: pytest.FixtureRequest) -> str:
+        if request.param in EXTRAS:
+            pytest.importorskip(EXTRAS[request.param])
         return request.param
 
     @pytest.fixture(params=["json", "pickle", "test reversed", "compressed/pickle"])

@@ -17,6 +17,7 @@ from upshot.serializers import CompressedSerializer, PickleSerializer, Serialize
 MB = 1024 * 1024
 SIZE = 64 * MB
 EXTRA = 16 * MB
+EXTRAS = {"lz4": "lz4.frame", "zstd": "zstandard"}
 LIBRARY = {"lzma": 96 * MB}  # for its own tables, whatever the size of the value
 
 
@@ -87,13 +88,25 @@ def test_a_pickle_is_never_in_memory_as_a_whole(
     assert same(restored, value)
 
 
-@pytest.mark.parametrize("library", ["zlib", "gzip", "bz2", "lzma"])
+@pytest.mark.parametrize("library", ["zlib", "gzip", "bz2", "lz4", "lzma", "zstd"])
 def test_compressed_values_take_no_more(storage: LocalFileSystem, library: str) -> None:
+    pytest.importorskip(EXTRAS.get(library, library))
     value = np.zeros(SIZE // 8)
     serializer = CompressedSerializer(serializer="pickle", compressionlib=library)
     written, to_write = peak(lambda: put(storage, serializer, value))
     assert to_write <= EXTRA + LIBRARY.get(library, 0)
     assert written.size < MB
+    restored, to_read = peak(lambda: read_blob(storage, "key"))
+    assert to_read <= SIZE + EXTRA
+    assert same(restored, value)
+
+
+def test_a_frame_of_arrow_s_blocks_is_not_copied_either(storage: LocalFileSystem) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    columns = {name: pyarrow.array(np.arange(SIZE / 16)) for name in "ab"}
+    value = pd.DataFrame({name: pd.arrays.ArrowExtensionArray(columns[name]) for name in "ab"})
+    _, to_write = peak(lambda: put(storage, PickleSerializer(), value))
+    assert to_write <= EXTRA
     restored, to_read = peak(lambda: read_blob(storage, "key"))
     assert to_read <= SIZE + EXTRA
     assert same(restored, value)

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import pickle
+import sys
 import zlib
 from typing import Any
 from unittest.mock import MagicMock
@@ -16,7 +17,7 @@ import pytest
 
 import upshot.serializers
 from tests.unit.blobs import VALUES, Shouting
-from upshot.exceptions import PluginConflict, UnknownPlugin
+from upshot.exceptions import MissingExtra, PluginConflict, UnknownPlugin
 from upshot.serializers import (
     CompressedJSONSerializer,
     CompressedPickleSerializer,
@@ -217,3 +218,26 @@ def test_compressed_text_that_ends_early_is_an_error(library: str) -> None:
     for load in (serializer.loads, lambda text: serializer.load_from(io.BytesIO(text))):
         with pytest.raises((EOFError, OSError, ValueError, lzma.LZMAError, zlib.error)):
             load(base64.b64encode(text))
+
+
+@pytest.mark.parametrize(("name", "path"), [("lz4", "lz4.frame"), ("zstd", "zstandard")])
+def test_libraries_of_extras_have_short_names(name: str, path: str) -> None:
+    pytest.importorskip(path)
+    short = CompressedSerializer(serializer="json", compressionlib=name)
+    assert short == CompressedSerializer(serializer="json", compressionlib=path)
+    assert short.description()["compressionlib"] == path
+    assert importlib.import_module(path).decompress(base64.b64decode(short.dumps("text"))) == (
+        b'"text"'
+    )
+
+
+@pytest.mark.parametrize(("name", "package"), [("lz4", "lz4"), ("zstd", "zstandard")])
+def test_a_library_that_is_not_installed_is_named_with_its_pip_line(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (package, f"{package}.frame"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtra) as caught:
+        CompressedSerializer(serializer="pickle", compressionlib=name)
+    assert f"needs {package}: pip install 'upshot[{name}]'" in str(caught.value)
+    assert isinstance(caught.value, ImportError)
