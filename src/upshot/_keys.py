@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from string import Formatter
 from typing import Any
 
+from upshot._mocks import mock_of, mocked
 from upshot.exceptions import (
     InvalidOption,
     InvalidOptionValue,
@@ -19,6 +21,10 @@ from upshot.records import FlowRun, TaskRun
 _RUN = {"id", "name", "parameters", "run_count", "start_time", "tags"}
 _FLOW_RUN = _RUN | {"flow_name", "flow_version", "parent_flow_run_id", "scheduled_start_time"}
 _TASK_RUN = _RUN | {"call_index", "task_name"}
+_UNTOLD = {"call_index", "start_time"}  # which `upshot.runtime` does not have
+_ANY_TIME = datetime.min.replace(tzinfo=UTC)
+_OUTSIDE = {"parameters": {}, "run_count": 0, "scheduled_start_time": _ANY_TIME, "tags": []}
+_OF_FLOW = {"flow_name": "name", "flow_version": "version"}
 _KNOWN = {"flow_run": frozenset(_FLOW_RUN), "task_run": frozenset(_TASK_RUN)}
 
 
@@ -31,36 +37,60 @@ class Runtime:
         flow_run: the run of the flow, or of the flow around the task.
         task_run: the run of the task.
         flow_parameters: what that flow was called with, where that is at hand.
+        flow: the flow itself, likewise.
     """
 
     parameters: Mapping[str, Any]
     flow_run: FlowRun | None = None
     task_run: TaskRun | None = None
     flow_parameters: Mapping[str, Any] | None = None
+    flow: Any = None
+
+    @classmethod
+    def within(cls, parameters: Mapping[str, Any], flow: Any, task_run: Any = None) -> Runtime:
+        """What there is to be asked where the context of a flow run is `flow`, or None."""
+        if flow is None:
+            return cls(parameters, None, task_run)
+        return cls(parameters, flow.flow_run, task_run, flow.parameters, flow.flow)
 
     def attribute(self, root: str, name: str) -> Any:
-        """What `upshot.runtime` has under a name that is known.
+        """What `upshot.runtime` has under a name, which variables of the environment can mock.
 
         Raises:
-            ValueError: if there is no such run here.
+            ValueError: if there is no such run here, or nothing has the name.
         """
-        run = self.flow_run if root == "flow_run" else self.task_run
-        if run is None:
-            raise ValueError("no such run is going on here")
-        if name == "parameters":
-            return self._parameters_of(run)
-        if name == "tags":
-            return sorted(run.tags)
-        if name == "scheduled_start_time":
-            return run.expected_start_time
-        if name == "parent_flow_run_id":
-            return self.flow_run and self.flow_run.parent and self.flow_run.parent.flow_run_id
-        return getattr(run, name)
+        text = mock_of(root, name)
+        if text is None or name not in _KNOWN[root] or name in _UNTOLD:
+            return self._real(root, name) if text is None else text
+        try:
+            real = self._real(root, name)
+        except _NoRun:
+            real = _OUTSIDE.get(name)
+        return mocked(root, name, text, real)
 
-    def _parameters_of(self, run: FlowRun | TaskRun) -> Mapping[str, Any]:
-        if not isinstance(run, FlowRun):
-            return self.parameters
-        return self.flow_parameters or run.parameters
+    def _real(self, root: str, name: str) -> Any:
+        run = self.flow_run if root == "flow_run" else self.task_run
+        if name not in _KNOWN[root]:
+            hint = did_you_mean(name, _KNOWN[root])
+            raise ValueError(f"{{{root}.{name}}} is unknown: {hint}")
+        if name in _OF_FLOW and (found := getattr(self.flow, _OF_FLOW[name], None)):
+            return found
+        if run is None:
+            raise _NoRun("no such run is going on here")
+        if name == "parameters":
+            own = self.parameters if root == "task_run" else self.flow_parameters
+            return own or getattr(run, "parameters", self.parameters)
+        if name == "parent_flow_run_id":
+            around = getattr(getattr(run, "parent", None), "flow_run_id", None)
+            return around and str(around)
+        found = getattr(run, "expected_start_time" if name == "scheduled_start_time" else name)
+        if name == "tags":
+            return sorted(found)
+        return str(found) if name == "id" else found
+
+
+class _NoRun(ValueError):
+    """There is no run of the kind that a template asks for."""
 
 
 class _KeyFormatter(Formatter):
@@ -154,7 +184,7 @@ def _parse(field: str) -> tuple[str, str, str | None]:
     root, _, name = base.partition(".")
     of_parameter = key[:-1] if bracket and base != field else None
     if root in _KNOWN and name:
-        if name not in _KNOWN[root]:
+        if name not in _KNOWN[root] and (not name.isidentifier() or mock_of(root, name) is None):
             raise ValueError(f"{{{field}}} is unknown: {did_you_mean(name, _KNOWN[root])}")
         return root, name, of_parameter
     if base == "parameters" and of_parameter is not None:
@@ -170,7 +200,4 @@ class RunView:
         self._root, self._runtime = root, runtime
 
     def __getattr__(self, name: str) -> Any:
-        if name not in _KNOWN[self._root]:
-            hint = did_you_mean(name, _KNOWN[self._root])
-            raise ValueError(f"{{{self._root}.{name}}} is unknown: {hint}")
         return self._runtime.attribute(self._root, name)

@@ -128,7 +128,7 @@ class Task(Submitting[P, R_co]):
             inputs=self._no_inputs,
             call_index=index,
             flow_run=around,
-            tags=tags_of_new_run(self.tags, around),
+            tags=tags_of_new_run(self.tags, flow.flow_run if flow else None),
         )
         if place is not None:
             place.task_run = run

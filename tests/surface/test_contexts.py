@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from upshot import context as public
-from upshot import flow, get_run_context, get_run_logger, runtime, task
+from upshot import flow, get_run_context, get_run_logger, runtime, tags, task
 from upshot.client import get_client
 from upshot.client.schemas import FlowRun, TaskRun
 from upshot.context import ContextModel, FlowRunContext, TaskRunContext
@@ -311,6 +311,28 @@ def test_what_a_flow_with_retries_makes_persists_in_a_context_made_by_hand_too()
             assert not (await ResultFactory.from_task(some_task)).persist_result
 
     asyncio.run(main())
+
+
+def test_tasks_get_the_tags_of_a_flow_run_that_was_made_by_hand() -> None:
+    @task(tags=["own"])
+    def tagged() -> Any:
+        return sorted(get_run_context().task_run.tags)  # type: ignore[union-attr]
+
+    @flow
+    def inner() -> Any:
+        return sorted(get_run_context().flow_run.tags)  # type: ignore[union-attr]
+
+    with FlowRunContext.construct(flow=some_flow, flow_run=FlowRun.construct(tags=["a"])):
+        with tags("here"):
+            assert tagged() == tagged.submit().result() == ["a", "here", "own"]
+            assert inner() == ["a", "here"]
+        assert some_task().task_run.tags == ("a",)
+    with FlowRunContext.construct(flow_run=flow_run_of()):
+        assert some_task().task_run.tags == ()
+    with FlowRunContext.construct(flow_run=flow_run_of().copy(update={"tags": ["b"]})):
+        assert some_task().task_run.tags == ("b",)
+    with FlowRunContext.construct(flow=some_flow):
+        assert some_task().task_run.tags == ()
 
 
 def test_contexts_take_records_of_few_fields() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from hypothesis import example, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
 
-from upshot import Flow, flow, runtime, tags, task
+from upshot import Flow, flow, get_run_context, runtime, tags, task
+from upshot.client.schemas import FlowRun
+from upshot.context import FlowRunContext
 from upshot.exceptions import InvalidOption, InvalidStorageKey
 from upshot.filesystems import LocalFileSystem
 from upshot.task_runners import ProcessPoolTaskRunner
@@ -278,3 +281,138 @@ def test_a_name_that_cannot_be_made_fails_the_run(template: str, said: str) -> N
 
     with pytest.raises(InvalidOption, match=said):
         my_flow()
+
+
+def set_mock(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setenv(f"UPSHOT__RUNTIME__{name}".upper().replace(".", "__"), text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("flow_run.flow_name", "mocked"),
+        ("flow_run.flow_version", "v2"),
+        ("flow_run.name", "mocked"),
+        ("flow_run.id", "an id"),
+        ("flow_run.run_count", "7"),
+        ("flow_run.scheduled_start_time", "2023-04-01T12:00:00"),
+        ("flow_run.parent_flow_run_id", "another id"),
+        ("task_run.id", "an id"),
+        ("task_run.name", "mocked"),
+        ("task_run.task_name", "mocked"),
+        ("task_run.run_count", "3"),
+    ],
+)
+def test_keys_and_names_see_the_mocks_that_the_runtime_sees(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    template = f"<{{{name}}}>"
+
+    @task(persist_result=True, result_storage_key=template, task_run_name=template)
+    def inner() -> str:
+        seen.append(attrgetter(name)(runtime))
+        return str(get_run_context().task_run.name)  # type: ignore[union-attr]
+
+    @flow(flow_run_name=template if name.startswith("flow_run") else None)
+    def around() -> Any:
+        return get_run_context().flow_run.name, inner(return_state=True)  # type: ignore[union-attr]
+
+    real = around()[1].data.storage_key
+    set_mock(monkeypatch, name, text)  # after the definition
+    named, state = around()
+    assert state.data.storage_key == state.result() == f"<{seen[1]}>" != real
+    assert named == f"<{seen[1]}>" or name.startswith("task_run")
+    monkeypatch.undo()
+    assert around()[1].data.storage_key == f"<{seen[2]}>"
+    assert str(seen[2]) != str(seen[1])
+
+
+def test_async_runs_see_mocks_in_their_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    @task(persist_result=True, result_storage_key="{flow_run.flow_name}__bar")
+    async def inner() -> int:
+        return 3
+
+    @flow(flow_run_name="{flow_run.flow_name}")
+    async def around() -> Any:
+        return runtime.flow_run.name, await inner(return_state=True)
+
+    set_mock(monkeypatch, "flow_run.flow_name", "foo")
+    name, state = asyncio.run(around())
+    assert (name, state.data.storage_key) == ("foo", "foo__bar")
+
+
+def test_a_mock_stands_in_a_template_where_there_is_no_such_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @task(persist_result=True, result_storage_key="{flow_run.flow_name}-{flow_run.run_count:02}")
+    def alone() -> str:
+        return "value"
+
+    with pytest.raises(InvalidOption, match="no such run"):
+        alone()
+    set_mock(monkeypatch, "flow_run.flow_name", "mocked")
+    set_mock(monkeypatch, "flow_run.run_count", "7")
+    assert alone(return_state=True).data.storage_key == "mocked-07"
+
+
+def test_a_mock_may_add_a_name_to_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = "{flow_run.new_key}-{task_run.other}"
+    set_mock(monkeypatch, "flow_run.new_key", "a")
+    set_mock(monkeypatch, "task_run.other", "b")
+
+    @task(persist_result=True, result_storage_key=template, task_run_name=template)
+    def inner() -> str:
+        return runtime.task_run.name
+
+    state = in_a_flow(lambda: inner(return_state=True))
+    assert state.data.storage_key == state.result() == "a-b"
+    monkeypatch.undo()
+    with pytest.raises(InvalidOption, match=r"flow_run.new_key} is unknown"):
+        in_a_flow(inner.with_options)
+    with pytest.raises(InvalidOption, match=r"flow_run.new_key} is unknown"):
+        in_a_flow(inner)
+
+
+@pytest.mark.parametrize("text", ["../x", "", "a/../../x", "/etc/x"])
+def test_a_key_that_a_mock_leads_out_of_its_root_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    storage = LocalFileSystem(basepath=tmp_path / "results")
+
+    @task(persist_result=True, result_storage=storage, result_storage_key="{flow_run.name}")
+    def inner() -> str:
+        return "value"
+
+    set_mock(monkeypatch, "flow_run.name", text)
+    with pytest.raises(InvalidStorageKey):
+        in_a_flow(inner)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["flow_run.tags", "task_run.parameters"])
+def test_a_template_cannot_be_filled_with_what_cannot_be_mocked(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @task(persist_result=True, result_storage_key=f"{{{name}}}")
+    def inner() -> str:
+        return "value"
+
+    set_mock(monkeypatch, name, "x")
+    with pytest.raises(InvalidOption, match="cannot be mocked"):
+        in_a_flow(inner)
+
+
+def test_templates_are_filled_in_a_context_that_was_made_by_hand() -> None:
+    template = "{flow_run.flow_name}-{flow_run.name}-{task_run.task_name}"
+
+    @task(persist_result=True, result_storage_key=template, task_run_name=template)
+    def inner() -> str:
+        return runtime.task_run.name
+
+    @flow
+    def by_hand() -> None: ...
+
+    with FlowRunContext.construct(flow=by_hand, flow_run=FlowRun.construct(name="bar")):
+        state = inner(return_state=True)
+    assert state.data.storage_key == state.result() == "by-hand-bar-inner"

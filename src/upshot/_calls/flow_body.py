@@ -109,9 +109,7 @@ class FlowBody(Dependent):
         return context.result_factory.create(
             value,
             store=context.store,
-            runtime=Runtime(
-                context.parameters, context.flow_run, flow_parameters=context.parameters
-            ),
+            runtime=Runtime.within(context.parameters, context),
         )
 
     def give_up(self) -> None:
@@ -149,7 +147,7 @@ def record_of(
         flow_version=flow.version,
         parameters_json=describe(parameters, flow._secret_parameters()),
         owner=f"{socket.gethostname()}:{os.getpid()}",
-        tags=tags_of_new_run(around=around.run_record if around else None),
+        tags=tags_of_new_run(around=around.flow_run if around else None),
     )
     run.name = f"{flow.name}-{run.uid.hex()[-6:]}"
     if place is not None and place.task_run is not None:

@@ -86,12 +86,7 @@ class TaskBody(Dependent):
         context, flow = self.context, self.flow
         runtime = None
         if context.result_factory.storage_key is not None:  # a template, which asks for it
-            runtime = Runtime(
-                context.parameters,
-                flow.run_record if flow else None,
-                context.task_run,
-                flow.parameters if flow else None,
-            )
+            runtime = Runtime.within(context.parameters, flow, context.task_run)
         return context.result_factory.create(value, store=self.store, runtime=runtime)
 
     def key(self, key_fn: Callable[[TaskRunContext, dict[str, Any]], str | None]) -> str | None:

@@ -37,13 +37,8 @@ def _words(template: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a template may name: the parameters, and behind them what templates of keys do."""
     if not any(f"{{{word}" in template for word in _MORE):
         return parameters
-    flow, task = FlowRunContext.get(), TaskRunContext.get()
-    runtime = Runtime(
-        parameters,
-        flow.run_record if flow else None,
-        task.task_run if task else None,
-        flow.parameters if flow else None,
-    )
+    task = TaskRunContext.get()
+    runtime = Runtime.within(parameters, FlowRunContext.get(), task.task_run if task else None)
     more = {"parameters": parameters} | {word: RunView(word, runtime) for word in _MORE[1:]}
     return ChainMap(dict(parameters), more)
 

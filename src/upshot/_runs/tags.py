@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from typing import Any
 
 from upshot.exceptions import InvalidOption
-from upshot.records import Run
 
 _here: ContextVar[frozenset[str]] = ContextVar("upshot_tags", default=frozenset())
 
@@ -42,14 +42,12 @@ def tags(*names: str) -> Iterator[set[str]]:
             _here.reset(token)
 
 
-def tags_of_new_run(own: Iterable[str] = (), around: Run | None = None) -> tuple[str, ...]:
+def tags_of_new_run(own: Iterable[str] = (), around: Any = None) -> tuple[str, ...]:
     """The tags of a run that is made here and now, sorted.
 
     Args:
         own: those of its task.
-        around: the run of the flow that makes it.
+        around: the run of the flow that makes it, or what a context made by hand has for it.
     """
-    here = _here.get()
-    if not (here or own or (around is not None and around.tags)):
-        return ()
-    return tuple(sorted({*own, *here, *(around.tags if around is not None else ())}))
+    here, outer = _here.get(), () if around is None else around.tags
+    return tuple(sorted({*own, *here, *outer})) if here or own or outer else ()
