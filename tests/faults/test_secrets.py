@@ -17,6 +17,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import pytest
+from fsspec import AbstractFileSystem, register_implementation
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from tests.unit.cli_runs import upshot
@@ -24,7 +25,7 @@ from upshot import flow, task
 from upshot.blocks import read_document, rotate
 from upshot.blocks._keys import keys_in_force
 from upshot.exceptions import StorageUnavailable, UnreadableBlock, UnusableKey
-from upshot.filesystems import FileSystem, MemoryFileSystem
+from upshot.filesystems import FileSystem, MemoryFileSystem, RemoteFileSystem
 from upshot.results import PersistedResult
 from upshot.runstore import open_store
 from upshot.runstore.current import close_stores
@@ -195,6 +196,65 @@ def test_a_scan_finds_secrets_nowhere(
     out = capsys.readouterr()
     scan("the output", f"{out.out}{out.err}".encode())
     assert {"runs.db", "put-aside"} <= set(scan_home())
+
+
+class Refusing(AbstractFileSystem):
+    """A file system that says what it was made with."""
+
+    protocol = "refusing"
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            raise PermissionError(f"no login with {self.storage_options['password']}")
+        except PermissionError as error:
+            raise OSError(f"{self.storage_options} are refused") from error
+
+    info = open = makedirs = put_file = pipe_file = _refuse
+
+
+@pytest.mark.parametrize("as_url", [False, True])
+def test_what_a_file_system_says_of_its_settings_is_nowhere(
+    as_url: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    register_implementation("refusing", Refusing, clobber=True)
+    url = f"redis://me:{quote(SECRET, safe='')}@host"
+    settings = {"password": SECRET, "client_kwargs": {"aws_secret_access_key": SECRET}}
+    settings |= {"url": url} if as_url else {}
+    storage = RemoteFileSystem(basepath="refusing://b", settings=settings)
+
+    @task
+    def reads(where: Any) -> Any:
+        return where.read_path("a")
+
+    @flow
+    def around(where: Any) -> Any:
+        states = [reads(where, return_state=True), reads.submit(where, return_state=True)]
+        states.append(kept.with_options(result_storage=where)(1, logged_in, SECRET, return_state=1))
+        return states
+
+    logged_in = Login(user="me", password=SECRET)
+    state = around(storage, return_state=True)
+    failures = [one.result(raise_on_failure=False) for one in state.data]
+    assert all(isinstance(failure, StorageUnavailable) for failure in failures)
+    for failure in failures:
+        scan("a traceback", "".join(traceback.format_exception(failure)).encode())
+    a_new_process()
+    scan("the states", f"{state!r}{state.json()}{state.data!r}".encode())
+    scan("the storage", f"{storage!r}{storage}{storage.json()}".encode())
+    scan("the log", "".join(map(str, [r.__dict__ for r in caplog.records])).encode())
+    scan_home()
+
+
+def test_what_a_function_raises_is_recorded_as_it_is() -> None:
+    @task
+    def tells(token: SecretStr) -> None:
+        raise ValueError(f"no login with {token} or {token.get_secret_value()}")
+
+    state = tells(SecretStr("t0ps3cret"), return_state=True)
+    text = "no login with ********** or t0ps3cret"
+    assert str(state.result(raise_on_failure=False)) == text
+    assert text in state.message
 
 
 def test_parameters_are_recorded_without_secrets() -> None:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import BaseModel, Field, SecretBytes, SecretStr, ValidationError
+from fsspec import AbstractFileSystem, register_implementation
+from pydantic import BaseModel, Field, SecretBytes, SecretStr, SerializeAsAny, ValidationError
 
 from upshot import flow, task
 from upshot.blocks import BlockDocument, read_document
 from upshot.client import get_client
 from upshot.context import get_run_context
-from upshot.exceptions import BlockExists, InvalidOptionValue, UnknownBlock, UnreadableBlock
+from upshot.exceptions import (
+    BlockExists,
+    InvalidOptionValue,
+    StorageUnavailable,
+    UnknownBlock,
+    UnreadableBlock,
+)
 from upshot.filesystems import (
     GCS,
     S3,
@@ -332,6 +341,107 @@ def test_storages_in_clouds_are_saved_with_their_secrets(storage: FileSystem) ->
     assert loaded == storage
     for path in get_current_settings().home.rglob("*"):
         assert path.is_dir() or b"hunter2" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("storage", CLOUDS, ids=repr)
+def test_the_json_of_a_storage_has_its_secrets_only_if_they_are_included(
+    storage: FileSystem,
+) -> None:
+    class Holder(BaseModel):
+        it: SerializeAsAny[FileSystem]
+
+    for text in (
+        storage.json(),
+        storage.model_dump_json(),
+        str(storage.dict(mode="json")),
+        Holder(it=storage).model_dump_json(),
+        storage.model_dump_json(context={"include_secrets": False}),
+    ):
+        assert "hunter2" not in text
+        assert "**********" in text
+    text = storage.json(include_secrets=True)
+    assert "hunter2" in text
+    assert type(storage).parse_raw(text) == storage
+    assert type(storage)(**storage.dict()) == storage
+    assert pickle.loads(pickle.dumps(storage)) == storage
+    with_secrets = storage.model_dump(context={"include_secrets": True})
+    assert type(storage)(**with_secrets) == storage
+
+
+def test_json_of_a_storage_tells_what_is_no_secret() -> None:
+    settings = {"client_kwargs": {"aws_secret_access_key": "x", "region": "eu"}, "anon": False}
+    remote = RemoteFileSystem(basepath="memory://b", settings=settings)
+    hidden = {"client_kwargs": {"aws_secret_access_key": "**********", "region": "eu"}}
+    assert json.loads(remote.json())["settings"] == {**hidden, "anon": False}
+    assert json.loads(remote.json(exclude={"settings"})) == {"basepath": "memory://b"}
+    assert remote.dict()["settings"] == settings
+    plain = RemoteFileSystem(basepath="memory://b", settings={"region": "eu"})
+    assert RemoteFileSystem.parse_raw(plain.json()) == plain
+    vaulted = json.loads(Vaulted(**FULL).json())
+    assert "hunter2" not in str(vaulted)
+
+
+def test_a_storage_that_a_task_returns_comes_back_with_its_secrets() -> None:
+    storage = RemoteFileSystem(basepath="memory://b", settings={"password": "hunter2"})
+    for serializer in ("json", "pickle", "compressed/json"):
+
+        @task(persist_result=True, result_serializer=serializer)
+        def returns() -> Any:
+            return storage
+
+        state = returns(return_state=True)
+        read = PersistedResult.parse_raw(state.data.json())
+        assert read.get() == storage
+
+
+class Refusing(AbstractFileSystem):
+    """A file system that says what it was made with."""
+
+    protocol = "refusing"
+
+    def __init__(self, **options: Any) -> None:
+        if options.get("url") is None:
+            raise ValueError(f"cannot be made with {options}")
+        self.options = options
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            raise KeyError(self.options["password"])
+        except KeyError as error:
+            raise ValueError(f"no login with {self.options}") from error
+
+    info = open = makedirs = get = put_file = pipe_file = _refuse
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda storage: storage.read_path("a"),
+        lambda storage: storage.write_path("a", b""),
+        lambda storage: storage.get_directory("a", "b"),
+        lambda storage: storage.size("a"),
+        lambda storage: storage.filesystem,
+    ],
+)
+def test_what_a_file_system_says_of_its_settings_is_hidden(use: Any) -> None:
+    register_implementation("refusing", Refusing, clobber=True)
+    url = None if use.__code__.co_names == ("filesystem",) else "redis://me:hunter%2F3@host"
+    settings = {"password": "hunter2", "url": url, "client_kwargs": {"secret_key": "hunter'4"}}
+    storage = RemoteFileSystem(basepath="refusing://b", settings=settings)
+    with pytest.raises(StorageUnavailable, match=r"\*\*\*\*\*") as caught:
+        use(storage)
+    text = "".join(traceback.format_exception(caught.value))
+    assert "hunter" not in text
+    assert b"hunter" not in pickle.dumps(caught.value)
+
+
+def test_what_a_file_system_says_is_told_with_its_cause_where_it_holds_no_secret() -> None:
+    register_implementation("refusing", Refusing, clobber=True)
+    settings = {"password": "", "url": "redis://host"}
+    storage = RemoteFileSystem(basepath="refusing://b", settings=settings)
+    with pytest.raises(StorageUnavailable, match="no login with") as caught:
+        storage.read_path("a")
+    assert isinstance(caught.value.__cause__, ValueError)
 
 
 def test_what_is_no_secret_of_a_cloud_needs_no_key() -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, SerializationInfo, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema, to_jsonable_python
 
 HIDDEN = "**********"  # as pydantic shows its own
+WITH_SECRETS = {"include_secrets": True}  # as a context of pydantic's
 SECRETS = (Secret, SecretStr, SecretBytes)
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -27,6 +29,16 @@ _IN_TEXT = re.compile(
     r"://[^/@\s]*:[^/@\s]*@"  # a password in a URL
     r"|(?i:accountkey|password|pwd|secret|sharedaccess\w*|[?&](?:sig|signature|token))="
 )
+
+
+_PASSWORD = re.compile(
+    r"://[^/@\s]*?:(?P<password>[^/@\s]+)@"
+    r"|(?i:accountkey|password|pwd|secret|sharedaccess\w*|[?&](?:sig|signature|token))="
+    r"(?P<said>[^;&\s]+)"
+)
+_SPELLINGS = (str, quote, partial(quote, safe=""), unquote, lambda text: repr(text)[1:-1])
+_SHORTEST = 4  # letters of what is looked for in other texts
+_DEEPEST = 20
 
 
 @cache
@@ -87,13 +99,62 @@ def secret_fields(model: BaseModel) -> frozenset[str]:
 
 def shown(model: BaseModel) -> dict[str, Any]:
     """The fields of a storage as they may be shown."""
+    return _hidden(model, dict(_parts(model)))
+
+
+def written(model: BaseModel, fields: dict[str, Any], how: SerializationInfo) -> dict[str, Any]:
+    """The fields of a storage, as pydantic has written them, with its secrets or without."""
+    as_json = how.mode == "json"
+    if isinstance(how.context, Mapping) and how.context.get("include_secrets"):
+        opened = {name: revealed(getattr(model, name)) for name in secret_fields(model)}
+        opened = to_jsonable_python(opened) if as_json else opened
+        return {name: opened.get(name, value) for name, value in fields.items()}
+    return _hidden(model, fields) if as_json else fields
+
+
+def _hidden(model: BaseModel, fields: dict[str, Any]) -> dict[str, Any]:
     declared = getattr(type(model), "secret_fields", ())
     return {
         name: HIDDEN
         if value is not None and (name in declared or _by_name(name, value))
         else masked(value)
-        for name, value in _parts(model)
+        for name, value in fields.items()
     }
+
+
+def secret_texts(value: Any, name: Any = None) -> set[str]:
+    """What a text must not hold if it is to tell no secret of a value."""
+    if isinstance(value, SECRETS):
+        return secret_texts(value.get_secret_value(), "secret")
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if not isinstance(value, str):
+        parts = ((name if key is None else key, part) for key, part in _parts(value))
+        return {text for key, part in parts for text in secret_texts(part, key)}
+    found = {match["password"] or match["said"] for match in _PASSWORD.finditer(value)}
+    if name == "secret" or _by_name(name, value):
+        found.add(value)
+    spelled = {spell(text) for text in found for spell in _SPELLINGS}
+    return {text for text in spelled if len(text) >= _SHORTEST}
+
+
+def without(secrets: set[str], text: str) -> str:
+    """A text with `**********` for each of these secrets."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def tells(secrets: set[str], error: BaseException | None) -> bool:
+    """Whether an exception, or one that it came from, has one of these secrets in its text."""
+    for _ in range(_DEEPEST):
+        if error is None:
+            return False
+        said = f"{error}{error!r}{getattr(error, '__notes__', '')}"
+        if any(secret in said for secret in secrets):
+            return True
+        error = error.__cause__ or error.__context__
+    return True
 
 
 def fields_with_secrets(schema: Any) -> frozenset[str]:

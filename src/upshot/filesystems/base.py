@@ -12,7 +12,14 @@ from typing import Any, BinaryIO, ClassVar, Self
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from pydantic import ConfigDict, GetCoreSchemaHandler, PrivateAttr
+from pydantic import (
+    ConfigDict,
+    GetCoreSchemaHandler,
+    PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic_core import core_schema
 
 from upshot import _registry
@@ -20,7 +27,7 @@ from upshot._bridge import Compatible, compatible, run_blocking
 from upshot._models import Model
 from upshot.filesystems._keys import relative_key
 from upshot.filesystems._names import slug_of
-from upshot.filesystems._secrets import shown, without_input
+from upshot.filesystems._secrets import WITH_SECRETS, shown, without_input, written
 
 # what a class that has the method, and not the first of these, has as the base has it: so that who
 # changes how paths are read or written changes it for results, too
@@ -72,6 +79,18 @@ class FileSystem(Model):
     def __str__(self) -> str:
         """How messages name it; with no secret in it."""
         return repr(self)
+
+    def json(self, *, include_secrets: bool = False, **options: Any) -> str:
+        """This storage as JSON, with `**********` for secrets that are not to be included."""
+        if include_secrets:
+            options["context"] = WITH_SECRETS
+        return self.model_dump_json(**options)
+
+    @model_serializer(mode="wrap")
+    def _without_secrets(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> Any:
+        return written(self, handler(self), info)
 
     @classmethod
     def __get_pydantic_core_schema__(

@@ -17,7 +17,7 @@ from upshot.exceptions import InvalidStorageKey, StorageError, StorageUnavailabl
 from upshot.filesystems import _fsspec
 from upshot.filesystems._folders import Place, files_below, working_folder
 from upshot.filesystems._keys import relative_key
-from upshot.filesystems._secrets import is_credential_in
+from upshot.filesystems._secrets import is_credential_in, secret_texts, tells, without
 from upshot.filesystems._spool import Spool
 from upshot.filesystems.base import FileSystem
 
@@ -68,9 +68,15 @@ class RemoteFileSystem(FileSystem):
 
         Raises:
             MissingExtra: if the package that it needs is not installed.
+            StorageUnavailable: if it cannot be made, and says so with a secret of the settings.
         """
         if self._filesystem is None or self._process not in (None, os.getpid()):
-            self._filesystem = _fsspec.make(self._scheme, self.settings)
+            try:
+                self._filesystem = _fsspec.make(self._scheme, self.settings)
+            except Exception as error:
+                if self._is_told_by(error):
+                    raise self._refused("use its settings", error) from None
+                raise
             self._process = os.getpid()  # its connections are of no use to a forked child
         return self._filesystem
 
@@ -239,9 +245,17 @@ class RemoteFileSystem(FileSystem):
         except StorageError:
             raise
         except Exception as error:
+            cause = None if self._is_told_by(error) else error
             if isinstance(error, FileNotFoundError) and not writing:
-                raise FileNotFoundError(f"{self} has nothing under {key!r}") from error
+                raise FileNotFoundError(f"{self} has nothing under {key!r}") from cause
             if isinstance(error, IsADirectoryError):
-                raise InvalidStorageKey(key, self.basepath, "is not a file") from error
-            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise StorageUnavailable(str(self), f"{operation} {key!r}", said) from error
+                raise InvalidStorageKey(key, self.basepath, "is not a file") from cause
+            raise self._refused(f"{operation} {key!r}", error) from cause
+
+    def _refused(self, operation: str, error: Exception) -> StorageUnavailable:
+        said = without(secret_texts(self.settings), " ".join(str(error).split()))
+        return StorageUnavailable(str(self), operation, f"{type(error).__name__}: {said}")
+
+    def _is_told_by(self, error: Exception) -> bool:
+        """Whether a secret of the settings is in what a file system has raised."""
+        return tells(secret_texts(self.settings), error)
