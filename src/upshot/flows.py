@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
+from upshot._arguments.identities import Identities
 from upshot._arguments.inputs import place_of
 from upshot._arguments.validation import Validator, check_names
 from upshot._calls.chosen_runner import checked_runner, duplicate_of
@@ -111,7 +112,7 @@ class Flow(Decorated[P, R_co]):
         around = FlowRunContext.get()
         if wait_for is not None and around is None:
             raise InvalidOptionValue("wait_for", _NOTHING_TO_WAIT_FOR)
-        place = place_of(around, self.flow_key, parameters, wait_for)
+        place = place_of(around, self.flow_key, self, parameters, wait_for)
         context = self._context(around, parameters, place)
         body = FlowBody(self.fn, args, kwargs, context)
         run, factory = context.flow_run, context.result_factory
@@ -157,7 +158,7 @@ class Flow(Decorated[P, R_co]):
             retries=self.retries,
             log_prints=logs_prints(self.log_prints, around),
             task_runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
-            replay=Replay() if self.retries else None,
+            replay=Replay(Identities(self.fn)) if self.retries else None,
         )
 
     def _factory(self, around: FlowRunContext | None, settings: Settings) -> ResultFactory:

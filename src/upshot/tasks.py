@@ -83,7 +83,7 @@ class Task(Submitting[P, R_co]):
         given = self._bound(args, kwargs)
         flow, settings = FlowRunContext.get(), get_current_settings()
         store = flow.store if flow and flow.settings is settings else open_store(settings)
-        place = place_of(flow, self.task_key, given, wait_for)
+        place = place_of(flow, self.task_key, self, given, wait_for)
         run = self._record(flow, place)
         factory = self._factory(flow, settings)
         context = TaskRunContext(task=self, task_run=run, parameters=given, result_factory=factory)

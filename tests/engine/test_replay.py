@@ -148,9 +148,16 @@ def test_the_place_of_a_persisted_result_holds_no_value() -> None:
 
 def test_calls_are_known_by_their_key_and_position() -> None:
     replay = Replay()
-    first = [replay.take(key, None) for key in "aab"]
+    first = [replay.take(key, b"") for key in "aab"]
     replay.start_attempt()
-    assert [replay.take(key, None) for key in "aba"] == [first[0], first[2], first[1]]
+    assert [replay.take(key, b"") for key in "aba"] == [first[0], first[2], first[1]]
+
+
+def test_a_call_that_has_no_digest_is_always_another_one() -> None:
+    replay = Replay()
+    first = replay.take("a", None)
+    replay.start_attempt()
+    assert replay.take("a", None) is not first
 
 
 def test_calls_that_changed_their_order_are_known_by_their_inputs() -> None:

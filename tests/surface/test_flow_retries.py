@@ -220,22 +220,6 @@ def test_a_retry_that_takes_another_branch_does_not_get_the_result_of_the_first(
     assert parent() == "bar"
 
 
-def test_arguments_that_cannot_be_pickled_are_known_by_position(calls: Counter[Any]) -> None:
-    @task
-    def child(rows: Any) -> list[int]:
-        calls["child"] += 1
-        return list(rows)
-
-    @flow(retries=1)
-    def parent() -> list[list[int]]:
-        found = [child(x for x in (number,)) for number in (1, 2)]
-        fails_at_first(calls)
-        return found
-
-    assert parent() == [[1], [2]]
-    assert calls == {"flow": 2, "child": 2}
-
-
 def test_a_task_that_failed_runs_again(calls: Counter[Any]) -> None:
     @task
     def child() -> str:

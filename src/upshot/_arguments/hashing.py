@@ -27,29 +27,38 @@ class Unhashable(Exception):
     """A value can be neither gone through nor pickled."""
 
 
-def digest(value: Any, parts_of: Callable[[Any], list[Any] | None] = lambda _: None) -> bytes:
+def digest(value: Any) -> bytes:
     """16 bytes that depend on the type and the contents of a value, and on nothing else.
 
     Dicts and sets are equal in any order.
 
-    Args:
-        parts_of: asked what makes an object inside of it what it is; None where the contents do.
-
     Raises:
         Unhashable: if something in it cannot be pickled.
     """
-    return _Digesting(parts_of).of(value, 0)
+    return Digesting().of(value)
 
 
-class _Digesting:
+class Digesting:
     """One value being gone through; what stands in several places is gone through once."""
 
-    def __init__(self, parts_of: Callable[[Any], list[Any] | None]) -> None:
-        self._parts_of = parts_of
+    def __init__(self) -> None:
         self._known: dict[int, bytes] = {}
         self._alive: list[Any] = []  # an id is its object's while that lives
 
-    def of(self, value: Any, depth: int) -> bytes:
+    def parts_of(self, value: Any) -> list[Any] | None:
+        """What makes an object what it is; None where the contents do."""
+        return None
+
+    def pickled(self, value: Any) -> bytes:
+        """The digest of what is not gone through.
+
+        Raises:
+            Unhashable: if it has none.
+        """
+        return pickled(value, import_path("cloudpickle.Pickler"))
+
+    def of(self, value: Any, depth: int = 0) -> bytes:
+        """The digest of a value, or of a part that stands so deep in it."""
         if type(value) in _PLAIN:
             return _hashed(b"plain", marshal.dumps(value, _EXACT))
         known = self._known.get(id(value))
@@ -62,24 +71,24 @@ class _Digesting:
     def _found(self, value: Any, depth: int) -> bytes:
         kind = type(value)
         if depth > _DEEPEST:
-            return _pickled(value)  # perhaps it holds itself
+            return self.pickled(value)  # perhaps it holds itself
         if kind is list or kind is tuple:
             return self._sequence(value, kind.__name__, depth + 1)
         if kind is dict:
             return self._mapping(value, "dict", depth + 1)
         if kind is set or kind is frozenset:
             return _hashed(kind.__name__.encode(), *sorted(self._each(value, depth + 1)))
-        parts = self._parts_of(value)
+        parts = self.parts_of(value)
         if parts is not None:
             return self._sequence(parts, _name(kind), depth + 1)
         if isinstance(value, BaseModel):
             fields = {**vars(value), **(value.__pydantic_extra__ or {})}
             return self._mapping(fields, _name(kind), depth + 1)
-        if dataclasses.is_dataclass(value) and not _has_contents(value):
+        if dataclasses.is_dataclass(value) and not has_contents(value):
             names = [field.name for field in dataclasses.fields(value)]
             held = {name: getattr(value, name) for name in names if hasattr(value, name)}
             return self._mapping(held, _name(kind), depth + 1)
-        return _pickled(value)
+        return self.pickled(value)
 
     def _sequence(self, value: Any, kind: str, depth: int) -> bytes:
         if _PLAIN.issuperset(map(type, value)):
@@ -98,7 +107,7 @@ def _name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _has_contents(value: Any) -> bool:
+def has_contents(value: Any) -> bool:
     """Whether a dataclass, or the class of one, holds more than its fields."""
     return isinstance(value, type | list | tuple | dict | set | frozenset | str | bytes | int)
 
@@ -111,22 +120,27 @@ def _hashed(kind: bytes, *parts: bytes) -> bytes:
     return hashing.digest()
 
 
-def _pickled(value: Any) -> bytes:
-    """The digest of a value's pickle; large buffers in it are not copied."""
+def pickled(value: Any, pickler: Callable[..., Any]) -> bytes:
+    """The digest of a value's pickle; large buffers in it are not copied.
+
+    Args:
+        pickler: a class with the interface of `cloudpickle.Pickler`.
+
+    Raises:
+        Unhashable: if it cannot be pickled.
+    """
     for without_memo in (True, False):
         try:
-            return _of_pickle(value, without_memo)
+            return _of_pickle(value, pickler, without_memo)
         except Exception as error:  # without memo, also of what holds itself
             problem = error
     raise Unhashable(f"{type(value).__name__}: {problem}") from problem
 
 
-def _of_pickle(value: Any, without_memo: bool) -> bytes:
+def _of_pickle(value: Any, kind_of: Callable[..., Any], without_memo: bool) -> bytes:
     buffers: list[Any] = []
     file = io.BytesIO()
-    pickler = import_path("cloudpickle.Pickler")(
-        file, protocol=5, buffer_callback=lambda buffer: buffers.append(buffer.raw())
-    )
+    pickler = kind_of(file, protocol=5, buffer_callback=lambda buffer: buffers.append(buffer.raw()))
     pickler.fast = without_memo
     pickler.dump(value)
     kind = b"fast pickle" if without_memo else b"pickle"

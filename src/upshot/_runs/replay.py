@@ -71,11 +71,15 @@ class Replay:
 
     It is the same call if it has the same key, the same position among the calls of that key in
     its attempt, and was called with the same; else if it was called with what a call had that this
-    attempt has not come to, for callers that go on at once change their order. A call whose
-    arguments have no digest is known by key and position alone.
+    attempt has not come to, for callers that go on at once change their order. A call that has no
+    digest is always another one.
+
+    Attributes:
+        identities: what is known of the functions and objects in the digests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identities: Any = None) -> None:
+        self.identities = identities
         self._lock = threading.Lock()
         self._places: list[Place] = []
         self._at: dict[tuple[str, int], Place] = {}  # by the latest attempt that came there
@@ -97,7 +101,7 @@ class Replay:
         with self._lock:
             position = next(self._positions.setdefault(key, count()))
             place = self._at.get((key, position))
-            if place is None or place.taken or place.digest != digest:
+            if place is None or place.taken or digest is None or place.digest != digest:
                 place = self._with_equal(key, digest)
             if place is None:
                 place = Place(key, digest)
