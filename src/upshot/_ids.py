@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime
+from uuid import UUID, SafeUUID
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
+_set = object.__setattr__  # UUIDs refuse another way
 
 
 _TAILS_AT_ONCE = 256
@@ -38,6 +40,14 @@ def _draw() -> list[bytes]:
         drawn[start] = drawn[start] & 0x0F | 0x70
         drawn[start + 2] = drawn[start + 2] & 0x3F | 0x80
     return [bytes(drawn[start : start + 10]) for start in range(0, len(drawn), 10)]
+
+
+def uuid_of(uid: bytes) -> UUID:
+    """The UUID of 16 bytes that are known to be one; without checks, at half the price."""
+    made = object.__new__(UUID)
+    _set(made, "int", int.from_bytes(uid, "big"))
+    _set(made, "is_safe", SafeUUID.unknown)
+    return made
 
 
 def made_at(uid: bytes) -> float:

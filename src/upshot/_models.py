@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
@@ -14,6 +14,8 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from upshot import _registry
+
+_set = object.__setattr__
 
 
 class Model(BaseModel):
@@ -42,6 +44,21 @@ class Model(BaseModel):
     def parse_obj(cls, fields: Any) -> Self:
         """The model that a dict describes."""
         return cls.model_validate(fields)
+
+    @classmethod
+    def made_of(cls, fields: MutableMapping[str, Any], given: set[str]) -> Self:
+        """A model of all its fields, which are known to be right; a third of the usual price.
+
+        Args:
+            fields: by name, in their order; they are the model's from now on.
+            given: the names of those that are no defaults; likewise.
+        """
+        made = object.__new__(cls)
+        _set(made, "__dict__", fields)
+        _set(made, "__pydantic_fields_set__", given)
+        _set(made, "__pydantic_extra__", None)
+        _set(made, "__pydantic_private__", None)
+        return made
 
     @classmethod
     def construct(cls, _fields_set: set[str] | None = None, **fields: Any) -> Self:

@@ -171,7 +171,7 @@ def tell(event: Event) -> None:
 def tell_state(run: Any) -> None:
     """Tell of the state that a run is in now."""
     if getattr(run, "child_uid", None) is None:  # else it stands for a flow run, which tells
-        step = run.history[-1]
+        step = run.last
         tell(StateEntered(run=facts_of(run), type=step.type, name=step.name, at=step.timestamp))
 
 

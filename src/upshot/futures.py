@@ -145,8 +145,8 @@ class as_completed(Generic[R, A]):
 
 
 def _latest(future: UpshotFuture[Any, Any]) -> float:
-    history = future.task_run.history if future.task_run is not None else ()
-    return history[-1].timestamp if history else inf
+    last = future.task_run.last if future.task_run is not None else None
+    return last.timestamp if last else inf
 
 
 __all__ = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -16,9 +17,9 @@ import orjson
 from upshot import _registry
 from upshot._entries import Block, CacheEntry
 from upshot._html import facts
-from upshot._ids import made_at, moment, new_id
+from upshot._ids import made_at, moment, new_id, uuid_of
 from upshot._models import Recorded
-from upshot._steps import FINAL, StateType, Step
+from upshot._steps import FINAL, Packed, StateType, Step, packed, type_of, unpacked
 from upshot.events import listeners, tell_state
 
 _FLOWS = uuid5(NAMESPACE_URL, "upshot:flow")
@@ -40,7 +41,7 @@ class Run(Recorded):
     run_count: int = 0  # attempts of the function so far
     began: float | None = None  # seconds since the epoch, as all numbers that are times
     ended: float | None = None
-    history: list[Step] = field(default_factory=list)
+    states: tuple[Packed, ...] = ()  # all that it has been in; the last one is the present one
     result: str | None = None  # JSON of the final state's document
     failure: str | None = None  # JSON of a failed run's exception
     row: int | None = None
@@ -49,27 +50,37 @@ class Run(Recorded):
     @property
     def id(self) -> UUID:
         """The run's identity as a UUID."""
-        return UUID(bytes=self.uid)
+        return uuid_of(self.uid)
+
+    @property
+    def history(self) -> list[Step]:
+        """All states that the run has been in; the last one is the present one."""
+        return [unpacked(state) for state in self.states]
+
+    @property
+    def last(self) -> Step | None:
+        """The present state as its history has it; None before the first."""
+        return unpacked(self.states[-1]) if self.states else None
 
     @property
     def state_type(self) -> StateType | None:
         """The type of the present state; None before the first."""
-        return self.history[-1].type if self.history else None
+        return type_of(self.states[-1]) if self.states else None
 
     @property
     def state_name(self) -> str | None:
         """The name of the present state; None before the first."""
-        return self.history[-1].name if self.history else None
+        return self.states[-1][1] if self.states else None
 
     @property
     def message(self) -> str | None:
         """The message of the present state."""
-        return self.history[-1].message if self.history else None
+        return self.last.message if self.last else None
 
     @property
     def state(self) -> Any:
         """The present `State`, with what is recorded of its data; None before the first."""
-        return _registry.load("room", "recorded state")(self) if self.history else None
+        return _registry.load("room", "recorded state")(self) if self.states else None
 
     @property
     def created(self) -> datetime:
@@ -94,7 +105,7 @@ class Run(Recorded):
     @property
     def total_run_time(self) -> timedelta:
         """For how long the run has been in states of the type `RUNNING` that it has left."""
-        ends = zip(self.history, self.history[1:], strict=False)
+        ends = pairwise(self.history)
         running = [pair for pair in ends if pair[0].type is StateType.RUNNING]
         ran = (moment(end.timestamp) - moment(step.timestamp) for step, end in running)
         return sum(ran, timedelta())
@@ -102,12 +113,12 @@ class Run(Recorded):
     @property
     def state_id(self) -> UUID | None:
         """The identity of the present state; None before the first."""
-        return self.id_of_state(len(self.history) - 1) if self.history else None
+        return self.id_of_state(len(self.states) - 1) if self.states else None
 
     def id_of_state(self, index: int) -> UUID:
         """The identity of the state with this number in the run's history."""
         tail = (int.from_bytes(self.uid[-2:], "big") + index + 1) & 0xFFFF
-        return UUID(bytes=self.uid[:-2] + tail.to_bytes(2, "big"))
+        return uuid_of(self.uid[:-2] + tail.to_bytes(2, "big"))
 
     def _repr_html_(self) -> str:
         took = None
@@ -141,7 +152,7 @@ class Run(Recorded):
         elif type is StateType.PENDING:  # perhaps anew, in a retry of the flow around it
             self.ended = self.result = self.failure = None
         # last, for a store may write the run at any moment, and what goes with a state precedes it
-        self.history.append(Step(type, name, at, message, scheduled))
+        self.states += (packed(Step(type, name, at, message, scheduled)),)
         if listeners:
             tell_state(self)
 

@@ -136,7 +136,7 @@ def a_subflow(
     run = a_flow_run(flow, parent=stand_in)
     run.result = result
     open_store().record(run)
-    stand_in.child_uid, stand_in.history, stand_in.run_count = run.uid, run.history, run.run_count
+    stand_in.child_uid, stand_in.states, stand_in.run_count = run.uid, run.states, run.run_count
     stand_in.began, stand_in.ended, stand_in.result = run.began, run.ended, result
     open_store().record(stand_in)
     return stand_in, run

@@ -181,7 +181,7 @@ def test_a_run_keeps_its_number_and_parents_are_found_across_stores(path: Path) 
     flow_run = new_flow_run()
     with SQLiteRunStore(path) as one, SQLiteRunStore(path) as other:
         one.commit(flow_run)
-        there = replace(flow_run, row=None, history=flow_run.history.copy())
+        there = replace(flow_run, row=None, states=flow_run.states)
         run = new_task_run(there)
         other.commit(run)
         complete(there)
@@ -276,12 +276,12 @@ def test_a_run_that_cannot_be_packed_is_a_clear_error_and_not_the_end_of_the_wri
     store: SQLiteRunStore,
 ) -> None:
     run = new_task_run(None)
-    run.history.append(("no", "step"))  # type: ignore[arg-type]
+    whole, run.states = run.states, (*run.states, ("no", "step"))
     store.record(run)
 
     with pytest.raises(RunStoreUnavailable, match=r"be written: \w+Error: "):
         store.flush()
-    run.history.pop()
+    run.states = whole
     assert store.task_run(run.id) is not None
 
 

@@ -90,7 +90,8 @@ class FlowBody(Dependent):
         self.context.made.settle()
         if self.context.runner is not None:  # else it has no futures
             value = with_states(value)
-        return conclude(value, self._document_of, self.context.ends())
+        writes = self.context.result_factory.persist_result
+        return conclude(value, self._document_of, self.context.ends(), writes=writes)
 
     def unfinished(self, value: Any) -> list[Completion]:
         """The runs that end before a flow does which returned `value`."""

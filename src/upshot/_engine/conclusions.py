@@ -12,7 +12,11 @@ from upshot.states import State, is_state, is_state_iterable, summarize
 
 
 def conclude(
-    value: Any, document_of: Callable[[Any], BaseResult[Any]], made: Sequence[Any] = ()
+    value: Any,
+    document_of: Callable[[Any], BaseResult[Any]],
+    made: Sequence[Any] = (),
+    *,
+    writes: bool = True,
 ) -> Conclusion:
     """The conclusion of a run that returned `value`.
 
@@ -21,9 +25,10 @@ def conclude(
             in a list, tuple or set, are summed up; anything else is the run's result.
         document_of: makes (and, with persistence, writes) the document of a value.
         made: the ends of the runs that a flow made; they are summed up if it returned None.
+        writes: whether `document_of` does.
     """
     if value is None and made:
-        return _of_made([end.state() for end in made], document_of)
+        return _of_made([end.state() for end in made], document_of, writes)
     states: Iterable[State[Any]] = ()
     if is_state(value):
         if not _of_a_run(value):
@@ -38,10 +43,14 @@ def conclude(
     return Conclusion(type, type.value.capitalize(), message, data)
 
 
-def _of_made(states: list[State[Any]], document_of: Callable[[Any], BaseResult[Any]]) -> Conclusion:
+def _of_made(
+    states: list[State[Any]], document_of: Callable[[Any], BaseResult[Any]], writes: bool
+) -> Conclusion:
     type, message = summarize(states)
     if type is not StateType.COMPLETED:
         return Conclusion(type, type.value.capitalize(), message, states)
+    if not writes:
+        return Conclusion(type, "Completed", message, document_of(states))
     # what is written are the states; the values are their runs' to keep
     document = document_of([state.copy(update={"data": _bare(state.data)}) for state in states])
     if document.has_cached_object():

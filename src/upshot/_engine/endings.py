@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
-from uuid import UUID
 
+from upshot._ids import uuid_of
 from upshot._runs.lineage import is_shared
+from upshot._steps import packed, unpacked
 from upshot.documents import (
     BaseResult,
     Failure,
@@ -96,40 +97,38 @@ class Ended:
 def failed_state(run: Run, conclusion: Conclusion, at: float) -> State[Any]:
     """The state that a run would end in, if this is its conclusion."""
     step = Step(conclusion.type, conclusion.name, at, conclusion.message)
-    return state_of(replace(run, history=[step]), conclusion.data)
+    return state_of(replace(run, states=(packed(step),)), conclusion.data)
 
 
 def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> State[Any]:
     """The present state of a run."""
-    last = run.history[-1]
-    expires = None if cache_expiration is None else moment(cache_expiration)
+    last = unpacked(run.states[-1])
+    known: dict[str, Any] = {"untrackable_result": _is_untrackable(data)}
     if isinstance(run, TaskRun):
-        child = UUID(bytes=run.child_uid) if run.child_uid else None
-        details = StateDetails(
-            flow_run_id=run.flow_run_id,
-            task_run_id=run.id,
-            child_flow_run_id=child,
-            cache_key=run.cache_key,
-            cache_expiration=expires,
-            untrackable_result=_is_untrackable(data),
-        )
+        known["flow_run_id"], known["task_run_id"] = run.flow_run_id, run.id
+        known["child_flow_run_id"] = uuid_of(run.child_uid) if run.child_uid else None
+        known["cache_key"] = run.cache_key
+        known["cache_expiration"] = None if cache_expiration is None else moment(cache_expiration)
     else:
-        parent = run.parent_task_run_id if isinstance(run, FlowRun) else None
-        details = StateDetails(
-            flow_run_id=run.id, task_run_id=parent, untrackable_result=_is_untrackable(data)
-        )
+        known["flow_run_id"] = run.id
+        known["task_run_id"] = run.parent_task_run_id if isinstance(run, FlowRun) else None
+    details = StateDetails.made_of(_NO_DETAILS | known, {*known})
     if last.type is StateType.SCHEDULED:
         due = moment(last.timestamp if last.scheduled is None else last.scheduled)
         details = details.copy(update={"scheduled_time": due})
-    return State(
-        id=run.id_of_state(len(run.history) - 1),
-        type=last.type,
-        name=last.name,
-        message=last.message,
-        data=data,
-        timestamp=moment(last.timestamp),
-        state_details=details,
-    )
+    fields = {
+        "id": run.id_of_state(len(run.states) - 1),
+        "type": last.type,
+        "name": last.name,
+        "message": last.message,
+        "data": data,
+        "timestamp": moment(last.timestamp),
+        "state_details": details,
+    }
+    return State.made_of(fields, {*fields})
+
+
+_NO_DETAILS = dict(StateDetails())
 
 
 def recorded(data: Any) -> tuple[str | None, str | None]:
@@ -147,9 +146,9 @@ def recorded(data: Any) -> tuple[str | None, str | None]:
 
 def recorded_states(run: Run) -> list[State[Any]]:
     """All states of a run that was read from a store; the last one is its `recorded_state`."""
-    steps = range(1, len(run.history))
-    passed = [state_of(replace(run, history=run.history[:number]), None) for number in steps]
-    return [*passed, recorded_state(run)] if run.history else []
+    steps = range(1, len(run.states))
+    passed = [state_of(replace(run, states=run.states[:number]), None) for number in steps]
+    return [*passed, recorded_state(run)] if run.states else []
 
 
 def _is_untrackable(data: Any) -> bool:

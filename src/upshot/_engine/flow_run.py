@@ -119,4 +119,4 @@ def _mirror(run: FlowRun, standing: TaskRun) -> None:
     """Have the run that stands for a flow run in its parent show the same course of events."""
     standing.run_count, standing.began = run.run_count, run.began
     standing.ended, standing.result, standing.failure = run.ended, run.result, run.failure
-    standing.history = list(run.history)  # last: what goes with a state precedes it
+    standing.states = run.states  # last: what goes with a state precedes it

@@ -87,7 +87,7 @@ def _progress(run: Run) -> dict[str, Any]:
     ended = run.began is not None and run.ended is not None
     return {
         "tags": list(run.tags),
-        "state": _state(run.history[-1]) if run.history else None,
+        "state": _state(run.last) if run.last else None,
         "attempts": run.run_count,
         "start_time": iso(run.began),
         "end_time": iso(run.ended),

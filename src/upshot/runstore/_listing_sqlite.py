@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from upshot._steps import CODES
 from upshot.records import FlowRun, Run, TaskRun
 from upshot.runstore import _listing_tags, _rows
 from upshot.runstore import _sql_sqlite as sql
@@ -26,7 +27,7 @@ def flow_runs(filter: RunFilter, limit: int, reader: RunReader) -> Page[FlowRun]
     name, state = filter.flow_name, filter.state_type
     chosen = () if name is None else (_rows.text(name),)
     if state is not None:
-        chosen = (*chosen, _rows.CODES[state.value])
+        chosen = (*chosen, CODES[state.value])
     statement = _STATEMENTS[name is not None, state is not None]
     return page_of(reader.flow_runs(statement, (*chosen, *filter.bounds(), limit + 1)), limit)
 

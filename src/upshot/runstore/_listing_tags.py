@@ -16,6 +16,7 @@ from itertools import islice
 
 import orjson
 
+from upshot._steps import CODES
 from upshot.records import FlowRun
 from upshot.runstore import _rows
 from upshot.runstore import _sql_sqlite as sql
@@ -78,7 +79,7 @@ def _matching(
     key = (
         orjson.dumps(_rows.text(rarest)).decode(),
         None if name is None else _rows.text(name),
-        None if state is None else _rows.CODES[state.value],
+        None if state is None else CODES[state.value],
         *bounds,
     )
     for *group, uid in reader.rows(statement, key):
@@ -94,4 +95,4 @@ def _passes(group: Row, filter: RunFilter) -> bool:
     _, name, code = group
     wanted = filter.flow_name is None or _rows.text(filter.flow_name) == name
     state = filter.state_type
-    return wanted and (state is None or _rows.CODES[state.value] == code)
+    return wanted and (state is None or CODES[state.value] == code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from upshot._steps import CODES
 from upshot.records import FlowRun, TaskRun
 from upshot.runstore import _rows
 from upshot.runstore import _sql_sqlite as sql
@@ -107,7 +108,7 @@ def _stored(what: str, value: Any) -> Any:
     """The value of a condition as the store has it."""
     if isinstance(value, str):
         text = _rows.text(value)
-        return _rows.CODES[text] if what == "state_type" else text
+        return CODES[text] if what == "state_type" else text
     if isinstance(value, list | tuple):
         return [_stored(what, one) for one in value]
     return value

@@ -8,22 +8,10 @@ from uuid import UUID
 
 import orjson
 
-from upshot.records import FINAL, Block, CacheEntry, FlowRun, Run, StateType, Step, TaskRun
+from upshot._steps import CODES
+from upshot.records import FINAL, Block, CacheEntry, FlowRun, Run, TaskRun
 
-# the numbers of states in the store: only ever added to
-CODES = {
-    StateType.PENDING.value: 0,
-    StateType.SCHEDULED.value: 1,
-    StateType.RUNNING.value: 2,
-    StateType.COMPLETED.value: 3,
-    StateType.FAILED.value: 4,
-    StateType.CANCELLED.value: 5,
-    StateType.CRASHED.value: 6,
-    StateType.PAUSED.value: 7,
-    StateType.CANCELLING.value: 8,
-}
-_TYPES = {code: StateType(value) for value, code in CODES.items()}
-_FINAL = frozenset(CODES[type.value] for type in FINAL)
+_FINAL = frozenset(CODES[type] for type in FINAL)
 
 Row = tuple[Any, ...]
 
@@ -33,14 +21,7 @@ def progress(run: Run) -> Row:
 
     The history is read first: what a run's last state tells of was there before it.
     """
-    states = [
-        (CODES[kind._value_], name, at)
-        if note is None and due is None
-        else (CODES[kind._value_], name, at, note)
-        if due is None
-        else (CODES[kind._value_], name, at, note, due)
-        for kind, name, at, note, due in run.history.copy()
-    ]
+    states = run.states
     code, name, at = states[-1][:3] if states else (None, None, None)
     return (
         run.name,
@@ -192,19 +173,7 @@ def _progress(row: Sequence[Any]) -> Mapping[str, Any]:
         "run_count": row[2],
         "began": row[3],
         "ended": row[4],
-        "history": [_step(*step) for step in orjson.loads(row[7])],
+        "states": tuple(map(tuple, orjson.loads(row[7]))),
         "result": row[8],
         "failure": row[9],
     }
-
-
-def _step(
-    code: int,
-    name: str,
-    timestamp: float,
-    message: str | None = None,
-    scheduled: float | None = None,
-    *_later: object,
-) -> Step:
-    """One state; a later upshot's unknown type is taken for a state that is not final."""
-    return Step(_TYPES.get(code, StateType.PENDING), name, timestamp, message, scheduled)

@@ -119,7 +119,7 @@ class MemoryRunStore(MemoryLimits, RunStore):
         with self._lock:
             owner = self._flow_run(flow_run.bytes)
             return [
-                replace(run, history=run.history.copy(), flow_run=owner)
+                replace(run, flow_run=owner)
                 for run in self._task_runs.values()
                 if run.flow_run is not None and run.flow_run.uid == flow_run.bytes
             ]
@@ -211,26 +211,26 @@ class MemoryRunStore(MemoryLimits, RunStore):
 
     def _keep(self, run: Run) -> None:
         if isinstance(run, TaskRun):
-            self._task_runs[run.uid] = replace(run, history=run.history.copy())
+            self._task_runs[run.uid] = replace(run)
         elif isinstance(run, FlowRun):
-            self._flow_runs[run.uid] = replace(run, history=run.history.copy())
+            self._flow_runs[run.uid] = replace(run)
 
     def _flow_run(self, uid: bytes) -> FlowRun | None:
         run = self._flow_runs.get(uid)
         if run is None:
             return None
         parent = None if run.parent is None else self._task_run(run.parent.uid)
-        return replace(run, history=run.history.copy(), parent=parent)
+        return replace(run, parent=parent)
 
     def _task_run(self, uid: bytes) -> TaskRun | None:
         run = self._task_runs.get(uid)
         if run is None:
             return None
         flow_run = None if run.flow_run is None else self._flow_run(run.flow_run.uid)
-        return replace(run, history=run.history.copy(), flow_run=flow_run)
+        return replace(run, flow_run=flow_run)
 
 
 def _passes(run: FlowRun, filter: RunFilter) -> bool:
-    if filter.tags and not (run.history and {*filter.tags} <= {*run.tags}):
+    if filter.tags and not (run.states and {*filter.tags} <= {*run.tags}):
         return False
     return filter.flow_name in (None, run.flow_name) and filter.state_type in (None, run.state_type)

@@ -4,7 +4,7 @@
 module. A change of it is a new revision in `migrations/versions`, whose name becomes `VERSION`.
 
 A run's history is one column, `states`: a JSON array of ``[code, name, timestamp, message?,
-scheduled?]``, the codes being those of `_rows.CODES`. Times are seconds since the epoch in UTC.
+scheduled?]``, the codes being those of `_steps.CODES`. Times are seconds since the epoch in UTC.
 Rows are numbered in the order in which they came; `uid` sorts by the time of creation, so its index
 serves for ranges of time as well.
 """
@@ -29,8 +29,8 @@ from sqlalchemy import (
     text,
 )
 
+from upshot._steps import CODES
 from upshot.records import StateType
-from upshot.runstore._rows import CODES
 
 VERSION = "0001"
 metadata = MetaData()
