@@ -51,13 +51,17 @@ def write_reference(
     blocks.register(described, block, store or open_store())
     key = _checked(key_fn())
     written = write_blob(described, key, serializer, value, created=at or moment(time.time()))
-    return PersistedResult(
-        serializer_type=serializer.type,
-        storage_block_id=block.id,
-        storage_key=key,
-        uri=described.uri(key),
-        size=written.size,
-        digest=written.digest,
+    return PersistedResult.unchecked(
+        {
+            "type": "reference",
+            "serializer_type": serializer.type,
+            "storage_block_id": block.id,
+            "storage_key": key,
+            "uri": described.uri(key),
+            "size": written.size,
+            "digest": written.digest,
+            "format": 1,
+        }
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from upshot.documents import BaseResult, PersistedResult
+from upshot.documents import BaseResult, PersistedResult, of_text, to_text
 from upshot.exceptions import (
     BlobMissing,
     BlobReplaced,
@@ -18,6 +18,7 @@ from upshot.exceptions import (
     UnreadableResult,
     UnusableKey,
 )
+from upshot.filesystems import FileSystem
 from upshot.records import CacheEntry
 from upshot.results import place_of
 from upshot.runstore import open_store
@@ -43,13 +44,17 @@ def document_of(entry: CacheEntry) -> BaseResult[Any]:
         UnreadableResult: if it is of a kind that this release does not know.
     """
     try:
-        return BaseResult.model_validate_json(entry.document)
+        return of_text(entry.document)
     except (ValidationError, UnknownPlugin) as error:
         raise UnreadableResult(entry.key, "the cache", str(error)) from error
 
 
-def check_present(document: BaseResult[Any]) -> None:
-    """See that a document's blob is there and has its size; reads nothing of it.
+def look_for(document: BaseResult[Any], *, read: bool) -> None:
+    """See that a document's blob is there and has its size.
+
+    Args:
+        document: the document.
+        read: read the value as well, which the document then has at hand.
 
     Raises:
         MissingResult: if it is gone, replaced, or in no storage that is known here.
@@ -58,12 +63,19 @@ def check_present(document: BaseResult[Any]) -> None:
     if not isinstance(document, PersistedResult):
         return
     try:
+        if read:
+            document.fetch()
+            return
         storage, key = place_of(document)
     except UnreadableBlock as error:
         raise UnreadableResult(document.storage_key, error.block, error.problem) from error
     except UnusableKey as error:
         wanted = f"look for {document.storage_key!r}"
         raise StorageUnavailable(str(document.storage_block_id), wanted, str(error)) from error
+    _check_size(document, storage, key)
+
+
+def _check_size(document: PersistedResult[Any], storage: FileSystem, key: str) -> None:
     try:
         size = storage.size(key)
     except StorageError:
@@ -81,5 +93,5 @@ def strike_out(key: str, document: BaseResult[Any]) -> None:
     """Remove a document that turned out to be damaged from the cache, so that work runs again."""
     store = open_store()
     entry = store.cached(key)
-    if entry is not None and entry.document == document.model_dump_json():
+    if entry is not None and entry.document == to_text(document):
         store.strike(entry)

@@ -100,13 +100,13 @@ def test_a_key_that_is_no_text_fails_the_run(drive: Drive, world: World) -> None
 def test_an_entry_whose_blob_is_gone_is_struck_out_and_the_run_goes_on(
     drive: Drive, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def gone(document: Any) -> None:
+    def gone(document: Any, *, read: bool) -> None:
         raise BlobMissing("k", "nowhere")
 
     stale = CacheEntry(key="the key", document=reference().model_dump_json(), created=1.0)
     world.store.commit(world.call(lambda: 1).run, stale)
     with monkeypatch.context() as patch:
-        patch.setattr(caching, "check_present", gone)
+        patch.setattr(caching, "look_for", gone)
         end = cached_call(drive, world, True)
     assert end.run.state_name == "Completed"
     assert "has nothing under 'k'" in caplog.text
@@ -122,16 +122,23 @@ def test_an_entry_of_a_kind_that_is_unknown_here_is_a_miss(drive: Drive, world: 
 def test_a_storage_that_refuses_is_a_failure_and_not_a_miss(
     drive: Drive, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(document: Any) -> None:
+    def refuse(document: Any, *, read: bool) -> None:
         raise StorageUnavailable("there", "read 'k'", "permission denied")
 
     cached_call(drive, world, True)
     world.log.clear()
-    monkeypatch.setattr(caching, "check_present", refuse)
+    monkeypatch.setattr(caching, "look_for", refuse)
     end = cached_call(drive, world, True)
     assert isinstance(end.error, StorageUnavailable)
     assert "call" not in world.log
     assert world.store.cached("the key") is not None
+
+
+class Present:
+    """A storage that has every blob."""
+
+    def size(self, key: str) -> int | None:
+        return 1
 
 
 def test_a_damaged_blob_is_found_by_a_call_that_wants_the_value(
@@ -141,7 +148,7 @@ def test_a_damaged_blob_is_found_by_a_call_that_wants_the_value(
         raise BlobMissing("k", "there")
 
     stale = CacheEntry(key="the key", document=reference().model_dump_json(), created=1.0)
-    monkeypatch.setattr(caching, "check_present", lambda document: None)
+    monkeypatch.setattr(caching, "place_of", lambda document: (Present(), "k"))
     monkeypatch.setattr(PersistedResult, "fetch", damaged)
     world.store.commit(world.call(lambda: 1).run, stale)
     as_state = cached_call(drive, world, True, wants_value=False)

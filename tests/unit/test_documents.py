@@ -21,6 +21,8 @@ from upshot.documents import (
     PersistedResult,
     UnknownResult,
     UnpersistedResult,
+    of_text,
+    to_text,
 )
 from upshot.exceptions import DroppedFromMemory, NotPersisted, UnknownPlugin
 
@@ -92,6 +94,51 @@ def test_json_comes_back_through_the_own_class_and_through_the_base(
     assert {type(other) for other in back} == {type(document)}
     assert all(other == document and other.json() == text for other in back)
     assert {hash(other) for other in back} == {hash(document)}
+
+
+@given(documents)
+def test_the_run_store_s_text_is_the_document_s_json_and_gives_it_back(
+    document: BaseResult[Any],
+) -> None:
+    text = to_text(document)
+    assert text == document.model_dump_json()
+    back = of_text(text)
+    assert type(back) is type(document)
+    assert back == document
+    assert back.model_fields_set == BaseResult.model_validate_json(text).model_fields_set
+    assert hash(back) == hash(document)
+    assert copy.deepcopy(back) == pickle.loads(pickle.dumps(back)) == document
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", 2),
+        ("format", None),
+        ("type", "hologram"),
+        ("size", "many"),
+        ("storage_block_id", "mine"),
+        ("storage_key", 5),
+        ("uri", ["file:///tmp"]),
+        ("digest", {}),
+        ("added", 1),
+    ],
+)
+def test_a_text_that_is_not_as_this_release_writes_it_is_looked_at_by_pydantic(
+    field: str, value: object
+) -> None:
+    text = json.dumps({**json.loads(REFERENCE), field: value})
+    with pytest.raises((ValidationError, UnknownPlugin)) as expected:
+        BaseResult.model_validate_json(text)
+    with pytest.raises(type(expected.value)) as raised:
+        of_text(text)
+    assert str(raised.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "5", "null", '{"type": ["reference"]}'])
+def test_a_text_that_is_no_document_is_refused_as_pydantic_refuses_it(text: str) -> None:
+    with pytest.raises(ValidationError):
+        of_text(text)
 
 
 @given(documents)

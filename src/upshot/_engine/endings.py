@@ -15,6 +15,8 @@ from upshot.documents import (
     PersistedResult,
     UnpersistedResult,
     describe,
+    of_text,
+    to_text,
 )
 from upshot.exceptions import PausedRun
 from upshot.records import FINAL, FlowRun, Run, StateType, Step, TaskRun, moment
@@ -136,7 +138,7 @@ def recorded(data: Any) -> tuple[str | None, str | None]:
     if type(data) is UnpersistedResult:  # nearly all of them
         return None, None
     if isinstance(data, LiteralResult | PersistedResult):
-        return data.model_dump_json(), None
+        return to_text(data), None
     if isinstance(data, BaseException):
         return None, describe(data, pickled=True).model_dump_json()
     if isinstance(data, Failure):
@@ -164,7 +166,7 @@ def recorded_state(run: Run) -> State[Any]:
     if run.failure is not None:
         data = Failure.model_validate_json(run.failure)
     elif run.result is not None:
-        data = BaseResult.model_validate_json(run.result)
+        data = of_text(run.result)
     elif run.state_type is StateType.COMPLETED:
         data = UnpersistedResult()
     return state_of(run, data)

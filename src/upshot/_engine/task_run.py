@@ -15,7 +15,7 @@ from upshot._engine.endings import Conclusion, Ended
 from upshot._engine.hooks import call_hooks
 from upshot._engine.replay import reuse
 from upshot._engine.upstreams import await_upstreams
-from upshot.documents import LiteralResult, PersistedResult
+from upshot.documents import LiteralResult, PersistedResult, to_text
 from upshot.exceptions import MissingResult, StorageError
 from upshot.records import CacheEntry, StateType, TaskRun
 
@@ -93,9 +93,7 @@ def _look_up(key: str, call: TaskCall, ports: Ports) -> Steps[Ended | None]:
         return None
     try:
         document = caching.document_of(entry)
-        yield Io(partial(caching.check_present, document))
-        if call.wants_value and isinstance(document, PersistedResult):
-            yield Io(document.fetch)
+        yield Io(partial(caching.look_for, document, read=call.wants_value))
     except MissingResult as problem:
         _log.warning("the cache has no result for %r, so it runs: %s", call.run.name, problem)
         yield Io(partial(ports.store.strike, entry))
@@ -127,7 +125,7 @@ def _entry(call: TaskCall, conclusion: Conclusion, ports: Ports) -> CacheEntry |
     lifetime = call.cache_expiration
     return CacheEntry(
         key=run.cache_key,
-        document=document.model_dump_json(),
+        document=to_text(document),
         created=now,
         expires=None if lifetime is None else now + lifetime.total_seconds(),
         task_run=run.uid,

@@ -14,6 +14,7 @@ from upshot.documents.kinds import (
     UnknownResult,
     UnpersistedResult,
 )
+from upshot.documents.text import of_text, to_text
 
 __all__ = [
     "DROPPED",
@@ -27,5 +28,7 @@ __all__ = [
     "UnknownResult",
     "UnpersistedResult",
     "describe",
+    "of_text",
     "revive",
+    "to_text",
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import os
+import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Any, BinaryIO, ClassVar
@@ -146,7 +147,8 @@ class LocalFileSystem(FileSystem):
 
     def uri(self, key: str) -> str:
         """Where a file is: `file://` and its path, quoted."""
-        return _SCHEME + quote_from_bytes(os.fsencode(self._path(key)))
+        root = self._root()
+        return f"{_uri_of(root)}/{_quoted(relative_key(key, root))}"
 
     def key_of(self, uri: str) -> str | None:
         """The key of a `file://` place; None if it is not below the base path."""
@@ -173,7 +175,7 @@ class LocalFileSystem(FileSystem):
     def _root(self) -> str:
         if self.basepath is None:
             return str(get_current_settings().local_storage_path)
-        return os.path.abspath(os.path.expanduser(self.basepath))
+        return _absolute(self.basepath)
 
     def _path(self, key: str) -> str:
         root = self._root()
@@ -186,6 +188,26 @@ class LocalFileSystem(FileSystem):
             return InvalidStorageKey(key, self._root(), "is too long for this file system")
         said = error.strerror or str(error)
         return StorageUnavailable(str(self), f"{operation} {key!r}", said)
+
+
+def _absolute(path: str) -> str:
+    if path.startswith("/") and os.path is posixpath:
+        return _normal(path)  # whatever the working directory is
+    return os.path.abspath(os.path.expanduser(path))
+
+
+@lru_cache(maxsize=64)
+def _normal(path: str) -> str:
+    return posixpath.normpath(path)
+
+
+@lru_cache(maxsize=64)
+def _uri_of(root: str) -> str:
+    return _SCHEME + _quoted(root.rstrip("/"))
+
+
+def _quoted(path: str) -> str:
+    return quote_from_bytes(os.fsencode(path))
 
 
 def _text(path: Place) -> str:
