@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
@@ -14,7 +14,13 @@ from upshot.runstore._query import RunQuery
 
 
 class RunStore(KeepsLimits):
-    """Where runs, cached results, storages and limits are recorded. Safe to share among threads."""
+    """Where runs, cached results, storages and limits are recorded. Safe to share among threads.
+
+    Attributes:
+        shared: whether other processes see what is recorded.
+    """
+
+    shared: ClassVar[bool] = True
 
     @abstractmethod
     def record(self, run: Run) -> None:

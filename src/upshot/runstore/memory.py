@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
@@ -25,6 +26,8 @@ class MemoryRunStore(MemoryLimits, RunStore):
         path: what a store with a file would lie at; unused.
         durability: unused.
     """
+
+    shared: ClassVar[bool] = False
 
     def __init__(self, path: Path | None = None, durability: str = "normal") -> None:
         super().__init__()

@@ -13,13 +13,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import cloudpickle
 
@@ -30,9 +31,9 @@ from upshot._engine.sync_driver import invoke
 from upshot.documents import describe
 from upshot.exceptions import FailedRun, UnserializableValue, WorkerDied
 from upshot.settings import Settings, using
+from upshot.task_runners._link import ASKED, BEGUN, REPLY, RETURNED, RUN, WorkersLink, replied
+from upshot.task_runners._nested import NestedRuns
 
-# messages of a worker before its answer, which is never so short
-_BEGUN, _RETURNED = b"begun", b"returned"
 END_PATIENCE = 2.0  # seconds that an idle worker has to end by itself
 _WINDOWS = sys.platform == "win32"
 _CODE = """
@@ -49,6 +50,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._channel, theirs = Pipe()
+        self._asking = threading.Lock()
         with theirs:
             handle = theirs.fileno()
             if _WINDOWS:
@@ -61,27 +63,53 @@ class Worker:
             )
 
     def ask(self, work: bytes, timeout: float | None = None) -> bytes:
-        """Have work done; blocks.
+        """Have work done; blocks. The runs that it makes are recorded here.
 
         Raises:
             WorkerDied: if the process died over it.
             TimedOut: if its function took longer than so many seconds; the process is dead then.
         """
-        try:
-            self._channel.send_bytes(work)
-            answer = self._channel.recv_bytes()
-            if answer == _BEGUN:
-                if not self._channel.poll(timeout):
-                    self.kill()
-                    self.let_go()
-                    self._process.wait()
-                    raise TimedOut(timeout or 0)
-                answer = self._channel.recv_bytes()
-            return self._channel.recv_bytes() if answer == _RETURNED else answer
-        except (EOFError, OSError):
-            self.kill()
-            self.let_go()
-            raise WorkerDied(f"process {self._process.pid} {self._end()}") from None
+        nested = NestedRuns()
+        with self._asking:
+            try:
+                self._channel.send_bytes(work)
+                return self._answer(nested, timeout)
+            except (EOFError, OSError):
+                self.kill()
+                self.let_go()
+                died = WorkerDied(f"process {self._process.pid} {self._end()}")
+                nested.end(died)
+                raise died from None
+
+    def _answer(self, nested: NestedRuns, timeout: float | None) -> bytes:
+        due = None
+        while True:
+            if due is not None and not self._channel.poll(max(due - time.monotonic(), 0)):
+                self._end_late(nested, TimedOut(timeout or 0))
+            message = self._channel.recv_bytes()
+            kind = message[:1]
+            if kind == RUN:
+                nested.note(message)
+            elif kind == ASKED:
+                self._channel.send_bytes(replied(partial(nested.write, message)))
+            elif kind == BEGUN:
+                due = None if timeout is None else time.monotonic() + timeout
+            elif kind == RETURNED:
+                due = None
+            else:
+                return message
+
+    def _end_late(self, nested: NestedRuns, late: TimedOut) -> NoReturn:
+        self.kill()
+        self._process.wait()
+        with suppress(EOFError, OSError):
+            while self._channel.poll(0):  # what it had said
+                message = self._channel.recv_bytes()
+                if message[:1] in (RUN, ASKED):
+                    nested.note(message)
+        self.let_go()
+        nested.end(WorkerDied(f"the run that called it {late}"))
+        raise late
 
     def let_go(self) -> None:
         """Have it end, if it has nothing to do; returns at once."""
@@ -98,6 +126,8 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._asking.acquire(timeout=END_PATIENCE):  # the runs that it had made are recorded
+            self._asking.release()
 
     def _end(self) -> str:
         code = self._process.wait()
@@ -118,27 +148,34 @@ def serve(channel: int) -> None:
         connection: Any = PipeConnection(channel)
     else:
         connection = Connection(channel)
+    if hasattr(os, "register_at_fork"):  # or the end of this process would not be its end
+        os.register_at_fork(after_in_child=connection.close)
+    link = WorkersLink(connection.send_bytes)
     inbox: SimpleQueue[bytes | None] = SimpleQueue()
     idle = threading.Event()
     idle.set()
-    threading.Thread(target=_listen, args=(connection, inbox, idle), daemon=True).start()
+    threading.Thread(target=_listen, args=(connection, link, inbox, idle), daemon=True).start()
     while (work := inbox.get()) is not None:
-        answer = _answer(work, connection.send_bytes)
+        link.open()
+        answer = _answer(work, link.say)
         del work
-        idle.set()
-        with suppress(OSError):  # nobody wants it: the end comes next
-            connection.send_bytes(answer)
+        link.close(answer, idle.set)
 
 
 def _leave_it(number: int, frame: FrameType | None) -> None:
     """A handler, and not SIG_IGN, which processes that a function starts would inherit."""
 
 
-def _listen(connection: Any, inbox: SimpleQueue[bytes | None], idle: threading.Event) -> None:
+def _listen(
+    connection: Any, link: WorkersLink, inbox: SimpleQueue[bytes | None], idle: threading.Event
+) -> None:
     """Take in work; when nobody is there any more to ask for it, nothing shall be left of it."""
     try:
         while True:
             work = connection.recv_bytes()
+            if work[:1] == REPLY:
+                link.reply(work)
+                continue
             idle.clear()
             inbox.put(work)
             del work
@@ -169,9 +206,9 @@ def _answer(work: bytes, tell: Callable[[bytes], object]) -> bytes:
 
 def _told(call: Callable[[], Any], tell: Callable[[bytes], object]) -> Any:
     """Call a function, and tell when it begins and returns: only that time is limited."""
-    tell(_BEGUN)
+    tell(BEGUN)
     value = call()
-    tell(_RETURNED)
+    tell(RETURNED)
     return value
 
 

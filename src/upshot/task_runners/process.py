@@ -32,10 +32,11 @@ class ProcessPoolTaskRunner(TaskRunner):
     """Calls sync functions in worker processes, and keeps their values there.
 
     Functions and arguments are pickled on the way, and so are values that are not persisted; of
-    persisted ones only the reference comes back. All rows are written by this process. Async
-    functions are called on the loop of who submitted them. A worker that dies crashes the run
-    whose function it called, and no other; the next call has a new one. So it is with one whose
-    function takes longer than its timeout: it is killed.
+    persisted ones only the reference comes back. All rows are written by this process, those of
+    runs that are made in workers among them. Async functions are called on the loop of who
+    submitted them. A worker that dies crashes the run whose function it called and those that go
+    on in there, and no other; the next call has a new one. So it is with one whose function takes
+    longer than its timeout: it is killed.
 
     Args:
         max_workers: how many processes; by default one for each processor.
