@@ -6,7 +6,6 @@ none runs, the running loop alone decides.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -31,12 +30,12 @@ caller_is_async: ContextVar[bool | None] = ContextVar("upshot_caller_is_async", 
 
 def loop_runs_here() -> bool:
     """Whether an event loop (asyncio's or trio's) runs in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        in_trio_run = getattr(sys.modules.get("trio.lowlevel"), "in_trio_run", None)
-        return in_trio_run is not None and bool(in_trio_run())
-    return True
+    modules = sys.modules  # who runs a loop has imported where it is from
+    get_running_loop = getattr(modules.get("asyncio.events"), "_get_running_loop", None)
+    if get_running_loop is not None and get_running_loop() is not None:
+        return True
+    in_trio_run = getattr(modules.get("trio.lowlevel"), "in_trio_run", None)
+    return in_trio_run is not None and bool(in_trio_run())
 
 
 def wants_awaitable() -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
+
+from upshot._later import html
 
 LONGEST = 200  # characters of one fact
 
@@ -26,4 +27,4 @@ def facts(title: str, rows: Mapping[str, object]) -> str:
 
 def _text(value: object) -> str:
     text = str(value)
-    return escape(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
+    return html.escape(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from upshot.exceptions import PluginConflict, UnknownPlugin
@@ -47,6 +48,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "blocks": "upshot.blocks",
         "conclusion": "upshot._returned:conclude_by_hand",
         "context": "upshot.context",
+        "events": "upshot.events",
         "failure record": "upshot._references:recorded_failure",
         "migrations": "upshot.runstore.migrations",
         "model of": "upshot.client.schemas.objects:model_of",
@@ -74,6 +76,14 @@ BUILTIN: dict[str, dict[str, str]] = {
         "reference": "upshot.documents.kinds:PersistedResult",
         "unknown": "upshot.documents.kinds:UnknownResult",
         "unpersisted": "upshot.documents.kinds:UnpersistedResult",
+    },
+    # what `upshot.runstore` offers
+    "run store name": {
+        "Condition": "upshot.runstore._query:Condition",
+        "How": "upshot.runstore._query:How",
+        "Page": "upshot.runstore._listing:Page",
+        "RunFilter": "upshot.runstore._listing:RunFilter",
+        "RunQuery": "upshot.runstore._query:RunQuery",
     },
     "run store": {
         "memory": "upshot.runstore.memory:MemoryRunStore",
@@ -103,6 +113,15 @@ BUILTIN: dict[str, dict[str, str]] = {
 ENTRY_POINT_GROUPS = {"serializer": "upshot.serializers", "storage": "upshot.storages"}
 
 _loaded: dict[tuple[str, str], Any] = {}
+
+
+class Later(ModuleType):
+    """A module by name, which is imported when something in it is first asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(import_module(self.__name__), name)
+        setattr(self, name, found)
+        return found
 
 
 def load(kind: str, name: str) -> Any:

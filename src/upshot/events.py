@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 from uuid import UUID
+
+from upshot._listeners import listeners
 
 _log = logging.getLogger("upshot.events")
 
@@ -122,9 +125,6 @@ class Committed:
 Event: TypeAlias = StateEntered | CacheHit | CacheMiss | BlobWritten | BlobRead | Committed
 Listener: TypeAlias = Callable[[Event], object]
 
-# looked at before an event is even made, by name in this module or as this very list elsewhere
-listeners: list[Listener] = []
-
 
 class Subscription:
     """That a callback is called with events, until this is closed; also as a context manager."""
@@ -173,6 +173,31 @@ def tell_state(run: Any) -> None:
     if getattr(run, "child_uid", None) is None:  # else it stands for a flow run, which tells
         step = run.last
         tell(StateEntered(run=facts_of(run), type=step.type, name=step.name, at=step.timestamp))
+
+
+def tell_hit(run: Any) -> None:
+    """Tell that a task run takes its result from the cache."""
+    tell(CacheHit(run=facts_of(run)))
+
+
+def tell_miss(run: Any, why: str) -> None:
+    """Tell that a task run finds nothing in the cache."""
+    tell(CacheMiss(run=facts_of(run), why=why))
+
+
+def tell_read(size: int, began: float) -> None:
+    """Tell that a value was read now; `began` as `time.perf_counter` told it."""
+    tell(BlobRead(size=size, seconds=time.perf_counter() - began))
+
+
+def tell_written(size: int, began: float) -> None:
+    """Tell that a value was written now."""
+    tell(BlobWritten(size=size, seconds=time.perf_counter() - began))
+
+
+def tell_committed(rows: int, began: float) -> None:
+    """Tell that a transaction is over now."""
+    tell(Committed(rows=rows, seconds=time.perf_counter() - began))
 
 
 def facts_of(run: Any) -> RunFacts:

@@ -18,9 +18,9 @@ from upshot import _registry
 from upshot._entries import Block, CacheEntry
 from upshot._html import facts
 from upshot._ids import made_at, moment, new_id, uuid_of
+from upshot._listeners import events, listeners
 from upshot._models import Recorded
 from upshot._steps import FINAL, Packed, StateType, Step, packed, type_of, unpacked
-from upshot.events import listeners, tell_state
 
 _FLOWS = uuid5(NAMESPACE_URL, "upshot:flow")
 
@@ -154,7 +154,7 @@ class Run(Recorded):
         # last, for a store may write the run at any moment, and what goes with a state precedes it
         self.states += (packed(Step(type, name, at, message, scheduled)),)
         if listeners:
-            tell_state(self)
+            events().tell_state(self)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

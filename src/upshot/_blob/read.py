@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from upshot import _registry, events
+from upshot import _registry
 from upshot._blob import format
 from upshot._blob.format import Damaged
 from upshot._blob.source import Source, data_reader
+from upshot._listeners import events, listeners
 from upshot.exceptions import BlobReplaced, StorageError, UnreadableResult
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
@@ -57,7 +58,7 @@ def read_blob(
         InvalidStorageKey: if the key is none.
         StorageUnavailable: if the storage refuses.
     """
-    began = time.perf_counter() if events.listeners else None
+    began = time.perf_counter() if listeners else None
     with Source(storage, key) as source:
         try:
             quote, tail = _ending(source)
@@ -72,7 +73,7 @@ def read_blob(
         except Exception as error:
             raise UnreadableResult(key, str(storage), format.said(error)) from error
     if began is not None:
-        events.tell(events.BlobRead(size=source.size, seconds=time.perf_counter() - began))
+        events().tell_read(source.size, began)
     return value
 
 

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 import orjson
 
-from upshot import events
 from upshot._blob import format
+from upshot._listeners import events, listeners
 from upshot._version import __version__
 from upshot.exceptions import StorageError, StorageUnavailable, UnserializableValue, UpshotError
 from upshot.filesystems import FileSystem
@@ -39,13 +39,12 @@ def write_blob(
         InvalidStorageKey: if the key is none.
         StorageUnavailable: if the storage refuses.
     """
-    began = time.perf_counter() if events.listeners else None
+    began = time.perf_counter() if listeners else None
     with _Blob(storage, key) as blob:
         _dump(serializer, value, blob.add)
         written = blob.finish(created)
     if began is not None:
-        seconds = time.perf_counter() - began
-        events.tell(events.BlobWritten(size=written.size, seconds=seconds))
+        events().tell_written(written.size, began)
     return written
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import InvalidStateError
@@ -20,6 +19,7 @@ from upshot._elsewhere import GivenEnd
 from upshot._engine import async_driver
 from upshot._engine.effects import Host, Invoke, Outcome, Steps
 from upshot._engine.endings import Ended
+from upshot._later import asyncio
 from upshot.exceptions import RunElsewhere, WouldBlockLoop
 from upshot.states import State, is_state
 from upshot.task_runners import BaseTaskRunner, TaskConcurrencyType, TaskRunner
@@ -105,7 +105,7 @@ class OwnRunner:
 
     async def _follow(self, key: UUID, call: _Call, completion: Completion) -> None:
         try:
-            while (state := await self.given_runner.wait(key, None)) is None:  # noqa: ASYNC110
+            while (state := await self.given_runner.wait(key, None)) is None:
                 await asyncio.sleep(_ASK_AGAIN)
             if not is_state(state):
                 name = type(self.given_runner).__name__

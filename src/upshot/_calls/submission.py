@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 
 from upshot._arguments.mapping import Arguments
 from upshot._bridge import call_must_block, run_blocking

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 from upshot._concurrency.waiting import Completion, blocked_by, wait_async
+from upshot._later import asyncio
 
 
 class Job:

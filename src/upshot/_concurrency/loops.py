@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+
+from upshot._later import asyncio
 
 
 def in_trio() -> bool:

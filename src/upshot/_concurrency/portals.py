@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import threading
@@ -17,6 +16,7 @@ from typing import TypeAlias, TypeVar
 
 from upshot._concurrency.jobs import Job
 from upshot._concurrency.waiting import enter, given_up, interruptible
+from upshot._later import asyncio
 
 T = TypeVar("T")
 Refused: TypeAlias = Callable[[BaseException], object]

@@ -6,7 +6,6 @@ host that ignores the signal, or handles it outside of Python, is left alone.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from upshot._concurrency.loops import in_trio, threadsafe_caller
+from upshot._later import asyncio
 from upshot.exceptions import TerminationSignal
 
 _SIGNAL = signal.SIGTERM

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import os
 import threading
@@ -19,6 +18,7 @@ import anyio
 from upshot._concurrency.condition import LazyCondition
 from upshot._concurrency.loops import thread_safe
 from upshot._concurrency.slots import lent
+from upshot._later import asyncio
 from upshot.exceptions import RunElsewhere, WouldBlockLoop
 
 

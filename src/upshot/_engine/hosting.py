@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
@@ -14,6 +13,7 @@ import anyio
 from upshot._concurrency.loops import in_trio, threadsafe_caller
 from upshot._concurrency.waiting import Completion, run_here, wait_async
 from upshot._engine.effects import Host
+from upshot._later import asyncio
 
 Work = Callable[[], Awaitable[None]]
 Refused = Callable[[BaseException], object]

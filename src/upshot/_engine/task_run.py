@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from upshot import caching, events
+from upshot import caching
 from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, settle
 from upshot._engine.effects import Invoke, Io, Outcome, Steps
 from upshot._engine.endings import Conclusion, Ended
 from upshot._engine.hooks import call_hooks
 from upshot._engine.replay import reuse
 from upshot._engine.upstreams import await_upstreams
+from upshot._listeners import events, listeners
 from upshot.documents import LiteralResult, PersistedResult, to_text
 from upshot.exceptions import MissingResult, StorageError
 from upshot.records import CacheEntry, StateType, TaskRun
@@ -101,8 +102,8 @@ def _look_up(key: str, call: TaskCall, ports: Ports) -> Steps[Ended | None]:
         return None
     except StorageError as error:  # it refuses: nobody knows whether the result is there
         return (yield from settle(call, concluded_by(error, call.run), ports))
-    if events.listeners:
-        events.tell(events.CacheHit(run=events.facts_of(call.run)))
+    if listeners:
+        events().tell_hit(call.run)
     call.persists = False  # nothing was written, so nothing has to be committed at once
     hit = Conclusion(StateType.COMPLETED, "Cached", None, document)
     end = yield from settle(call, hit, ports)
@@ -111,8 +112,8 @@ def _look_up(key: str, call: TaskCall, ports: Ports) -> Steps[Ended | None]:
 
 
 def _missed(run: TaskRun, why: str) -> None:
-    if events.listeners:
-        events.tell(events.CacheMiss(run=events.facts_of(run), why=why))
+    if listeners:
+        events().tell_miss(run, why)
 
 
 def _entry(call: TaskCall, conclusion: Conclusion, ports: Ports) -> CacheEntry | None:

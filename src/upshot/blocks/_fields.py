@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from upshot import _registry
+from upshot._later import json
 from upshot.blocks._keys import key_file
 from upshot.exceptions import InvalidOption, UnreadableBlock
 from upshot.filesystems import FileSystem

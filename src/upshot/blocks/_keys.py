@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import os
-import shlex
 import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from upshot._later import shlex
 from upshot.exceptions import UnusableKey
 from upshot.settings import Settings, is_key
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 from uuid import UUID
 
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore._health import Health
 from upshot.runstore._limits import KeepsLimits
-from upshot.runstore._listing import Page, RunFilter
-from upshot.runstore._query import RunQuery
+
+if TYPE_CHECKING:
+    from upshot.runstore._listing import Page, RunFilter
+    from upshot.runstore._query import RunQuery
 
 
 class RunStore(KeepsLimits):

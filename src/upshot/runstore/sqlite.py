@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 from uuid import UUID
 
-from upshot import events
+from upshot._listeners import events, listeners
 from upshot.records import Block, CacheEntry, FlowRun, Run, TaskRun
 from upshot.runstore import _listing_sqlite, _process, _query_sqlite, _rows
 from upshot.runstore import _sql_sqlite as sql
@@ -70,19 +70,19 @@ class SQLiteRunStore(LimitsInSQLite, BlocksInSQLite):
 
     def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
         """Write what is queued, a run and its cache entry on this thread."""
-        began = time.perf_counter() if events.listeners else None
+        began = time.perf_counter() if listeners else None
         with self._writing.lock:
             rows = self._write(run, cache)
         if began is not None:
-            _tell(rows, began)
+            events().tell_committed(rows, began)
 
     def flush(self) -> None:
         """Write what is queued on this thread."""
-        began = time.perf_counter() if events.listeners else None
+        began = time.perf_counter() if listeners else None
         with self._writing.lock:
             rows = self._write() if len(self._writer) else 0
         if began is not None and rows:
-            _tell(rows, began)
+            events().tell_committed(rows, began)
 
     def cached(self, key: str) -> CacheEntry | None:
         """The newest entry under a key."""
@@ -243,7 +243,3 @@ class SQLiteRunStore(LimitsInSQLite, BlocksInSQLite):
 
         self.flush()
         return self._read(read)
-
-
-def _tell(rows: int, began: float) -> None:
-    events.tell(events.Committed(rows=rows, seconds=time.perf_counter() - began))

@@ -9,13 +9,13 @@ Each setting is also an object of this module: `UPSHOT_HOME`, `UPSHOT_DURABILITY
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from upshot._later import tomllib
 from upshot.exceptions import InvalidSettings
 from upshot.settings._model import (
     ALONE,
@@ -134,7 +134,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 def _profile(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        return tomllib.loads(text)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

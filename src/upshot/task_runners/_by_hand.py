@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import anyio
-from anyio.abc import TaskGroup
 
 from upshot.states import State
 from upshot.states.functions import crashed_by
 from upshot.task_runners.abstract import StateCall
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 
 class ByHand:

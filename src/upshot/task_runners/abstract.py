@@ -12,7 +12,7 @@ from uuid import UUID
 
 from upshot.states import State
 
-StateCall: TypeAlias = Callable[[], Awaitable[State[Any]]]
+StateCall: TypeAlias = "Callable[[], Awaitable[State[Any]]]"
 
 
 class TaskConcurrencyType(StrEnum):
