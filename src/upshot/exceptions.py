@@ -410,7 +410,7 @@ class WouldBlockLoop(UpshotError, RuntimeError):
     def __str__(self) -> str:
         return (
             f"waiting here for {self.run!r} would block the event loop that it runs on, for ever;"
-            " say `await future.aresult()` in an async function"
+            " say `await future.aresult()` in an async function, and pass on what that gives"
         )
 
 

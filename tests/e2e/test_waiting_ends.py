@@ -81,7 +81,8 @@ def test_a_sync_tasks_future_may_be_waited_for_in_an_async_flow(run: Any) -> Non
 
 
 @task
-async def waits_for(event: Any) -> int:
+async def waits_for(event: Any, begun: Any) -> int:
+    begun.set()
     await event.wait()
     return 1
 
@@ -92,8 +93,10 @@ def blocks_on(future: list[Callable[[], Any]]) -> Any:
 
 
 async def start_one() -> tuple[Any, UpshotFuture[int]]:
-    event = anyio.Event()
-    return event, await waits_for.submit(event)
+    event, begun = anyio.Event(), anyio.Event()
+    future = await waits_for.submit(event, begun)
+    await begun.wait()
+    return event, future
 
 
 def refused(blocking: Callable[[UpshotFuture[int]], Any]) -> Callable[..., Any]:
@@ -136,6 +139,107 @@ async def aadd_one(x: int) -> int:
 @pytest.mark.parametrize("blocking", BLOCKING)
 def test_a_blocking_wait_for_a_run_of_the_same_loop_is_refused(run: Any, blocking: str) -> None:
     assert in_thread(lambda: run(refused(BLOCKING[blocking])())) == 1
+
+
+@task
+async def thread_of(x: Any = None) -> int:
+    await asyncio.sleep(0)
+    return threading.get_ident()
+
+
+@task
+def same(x: Any) -> Any:
+    return x
+
+
+@flow
+def below(x: Any = None) -> Any:
+    return x
+
+
+ARGUMENTS = {
+    "of a sync task": same,
+    "of a sync flow": below,
+    "in a list": lambda future: same([future])[0],
+    "of what is waited for": lambda future: below(future, wait_for=[future]),
+    "of a run that it waits for": lambda future: same(same.submit(future)),
+    "returned by a sync flow": lambda future: flow(lambda: future)(),
+    "in a blocking thread": lambda future: same(blocks_on.submit([lambda: same(future)])),
+}
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_an_async_task_that_has_not_begun_is_called_elsewhere_for_who_blocks_its_loop(
+    argument: str,
+) -> None:
+    async def body() -> bool:
+        found = ARGUMENTS[argument](await thread_of.submit())
+        return found != threading.get_ident()
+
+    assert in_thread(lambda: asyncio.run(one_worker(body)())) is True
+
+
+def test_so_are_those_that_it_waits_for_and_its_retries() -> None:
+    tries: list[int] = []
+
+    @task(retries=2)
+    async def fails(x: Any) -> list[int]:
+        tries.append(threading.get_ident())
+        await asyncio.sleep(0)
+        if len(tries) < 3:
+            raise ValueError
+        return tries
+
+    async def body() -> Any:
+        found = below(await fails.submit(await thread_of.submit()))
+        return threading.get_ident() in found, await (await thread_of.submit()).aresult()
+
+    here = in_thread(lambda: asyncio.run(one_worker(body)()))
+    assert here[0] is False
+    assert len(tries) == 3
+    assert here[1] not in tries  # what is submitted later runs on the flow's loop again
+
+
+def test_many_that_have_not_begun_are_called_elsewhere() -> None:
+    async def body() -> Any:
+        futures = await thread_of.map(range(50))
+        return set(same(futures)), await asyncio.gather(*(future.aresult() for future in futures))
+
+    threads, again = in_thread(lambda: asyncio.run(one_worker(body)()))
+    assert set(again) == threads
+
+
+def test_one_that_waits_for_another_that_has_begun_is_refused_and_stays_on_its_loop() -> None:
+    async def body() -> Any:
+        event, future = await start_one()
+        other = await thread_of.submit(future)
+        with pytest.raises(WouldBlockLoop):
+            below([await thread_of.submit(), other])
+        event.set()
+        return await other.aresult() == threading.get_ident()
+
+    assert in_thread(lambda: asyncio.run(one_worker(body)())) is True
+
+
+def test_a_failure_elsewhere_is_that_of_who_needs_it() -> None:
+    @task
+    async def fails() -> None:
+        raise ValueError("no")
+
+    async def body() -> Any:
+        return below(await fails.submit(), return_state=True).name
+
+    assert in_thread(lambda: asyncio.run(one_worker(body)())) == "NotReady"
+
+
+def test_a_trio_task_is_not_called_elsewhere() -> None:
+    async def body() -> Any:
+        future = await aadd_one.submit(1)
+        with pytest.raises(WouldBlockLoop):
+            same(future)
+        return await future.aresult()
+
+    assert in_thread(lambda: trio.run(one_worker(body))) == 2
 
 
 @any_loop

@@ -72,6 +72,20 @@ def test_parameters_of_async_subflows_may_be_futures() -> None:
     assert asyncio.run(around()) == 2
 
 
+def test_parameters_of_sync_subflows_in_async_flows_may_be_futures_of_async_tasks() -> None:
+    @task
+    async def aone() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    @flow
+    async def around() -> Any:
+        futures = [await aone.submit() for _ in range(3)]
+        return child(futures[0], y={"k": futures[1:]})
+
+    assert asyncio.run(around()) == (1, {"k": [1, 1]})
+
+
 def test_the_record_has_the_values_of_the_futures_as_parameters() -> None:
     seen: list[Any] = []
 

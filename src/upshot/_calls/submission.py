@@ -18,6 +18,7 @@ from upshot._calls.chosen_runner import runner_of
 from upshot._calls.own_runner import OwnRunner
 from upshot._concurrency import portals
 from upshot._concurrency.jobs import Job
+from upshot._concurrency.loops import in_trio
 from upshot._concurrency.waiting import Completion, wait_async
 from upshot._engine import async_driver, sync_driver
 from upshot._engine.attempts import Ports
@@ -127,7 +128,12 @@ def _begun(run: Prepared, *, asynchronous: bool) -> tuple[Any, Completion]:
     if asynchronous and flow is not None and flow.loop_thread == threading.get_ident():
         # from elsewhere not: who calls there may be what the flow's loop is blocked by
         host, loop_thread = flow.host, flow.loop_thread
-    completion = Completion(call.run.name, call.upstreams or (), loop_thread)
+    completion = Completion(
+        call.run.name,
+        call.upstreams or (),
+        loop_thread,
+        movable=loop_thread is not None and not in_trio(),  # functions there need trio
+    )
     if flow is not None:
         flow.submitted.add(completion)
         completion.add_done_callback(flow.submitted.discard)

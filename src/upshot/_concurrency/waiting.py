@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 
+from upshot._concurrency.circles import begin_elsewhere, moved, stuck
 from upshot._concurrency.condition import LazyCondition
 from upshot._concurrency.loops import thread_safe
 from upshot._concurrency.slots import lent
@@ -31,17 +32,27 @@ class Completion(Future[Any]):
             loop is to call it.
         given_up: nobody waits for it any more, so it need not go on.
         interrupt: breaks off its function where that is being called now; None if nobody can.
+        begun: whether its function is being called.
+        movable, moved: whether that can be called without the loop of `thread`, and is.
+        asked: what begins it elsewhere; empty if the loop has come to it first.
     """
 
     interrupt: Callable[[], object] | None = None
+    begun = moved = False
+    asked: list[Callable[[], object]] | None = None
 
     def __init__(
-        self, name: str, after: Iterable[Completion] = (), loop_thread: int | None = None
+        self,
+        name: str,
+        after: Iterable[Completion] = (),
+        loop_thread: int | None = None,
+        *,
+        movable: bool = False,
     ) -> None:
         super().__init__()
         self._condition: Any = LazyCondition()
         self.name = name
-        self.thread = loop_thread
+        self.thread, self.movable = loop_thread, movable
         self.given_up = False
         self.forks = _forks
         self._after = after = [completion for completion in after if not completion.done()]
@@ -79,7 +90,7 @@ class Completion(Future[Any]):
     def needs_loop_of(self, thread: int) -> bool:
         """Whether this run, or one that it waits for, can end only if that thread goes on."""
         with _graph:
-            return _stuck([self], thread, None) is not None
+            return stuck([self], _blocked, thread=thread) is not None
 
 
 # guards the two tables of who waits for what; when both may change, in one step with the look at
@@ -124,27 +135,12 @@ def bind_here() -> Callable[[], None]:
     run = _inside.get()
     if run is None:
         return lambda: None
-    before, run.thread = run.thread, threading.get_ident()
-    return partial(setattr, run, "thread", before)
+    before, run.thread, run.begun = run.thread, threading.get_ident(), True
+    return partial(_unbind, run, before)
 
 
-def _stuck(
-    completions: Sequence[Completion], thread: int | None, inside: Completion | None
-) -> str | None:
-    """The name of a run that cannot end before this thread, or this run, goes on."""
-    seen: set[Completion] = set()
-    for completion in completions:
-        left = [completion]
-        while left:
-            item = left.pop()
-            if item in seen or item.done():
-                continue
-            seen.add(item)
-            if item is inside or (thread is not None and item.thread == thread):
-                return completion.name
-            left += item.awaited()
-            left += _blocked.get(item.thread or 0, ())
-    return None
+def _unbind(run: Completion, before: int | None) -> None:
+    run.thread, run.begun = before, False
 
 
 def _check_process(completions: Sequence[Completion]) -> None:
@@ -154,8 +150,11 @@ def _check_process(completions: Sequence[Completion]) -> None:
 
 
 @contextmanager
-def blocked_by(completions: Sequence[Completion]) -> Iterator[None]:
+def blocked_by(completions: Sequence[Completion], *, moving: bool = False) -> Iterator[None]:
     """Block this thread in the block, which waits for these runs; it holds no slot meanwhile.
+
+    Args:
+        moving: have async functions called elsewhere that have not begun on a loop that is blocked.
 
     Raises:
         RunElsewhere: if one of them goes on in the process that this one was forked from.
@@ -164,12 +163,16 @@ def blocked_by(completions: Sequence[Completion]) -> Iterator[None]:
     _check_process(completions)
     here = threading.get_ident()
     with _graph:
-        name = _stuck(completions, here, None)
-        if name is not None:
-            raise WouldBlockLoop(name)
+        off: list[Completion] | None = []
+        if (name := stuck(completions, _blocked, thread=here)) is not None:
+            off = moved(completions, _blocked, here) if moving else None
+            if off is None:
+                raise WouldBlockLoop(name)
         before = _blocked.get(here, ())  # a signal's handler may wait inside of a wait
         _blocked[here] = completions
     try:
+        for run in off:
+            begin_elsewhere(run.asked)
         with lent():
             yield
     finally:
@@ -179,8 +182,13 @@ def blocked_by(completions: Sequence[Completion]) -> Iterator[None]:
                 del _blocked[here]
 
 
-def wait_blocking(completions: Sequence[Completion], timeout: float | None = None) -> bool:
+def wait_blocking(
+    completions: Sequence[Completion], timeout: float | None = None, *, moving: bool = False
+) -> bool:
     """Block until all runs have ended; False if `timeout` seconds are not enough.
+
+    Args:
+        moving: see `blocked_by`.
 
     Raises:
         WouldBlockLoop: if one of them could not end while this thread is blocked.
@@ -188,7 +196,7 @@ def wait_blocking(completions: Sequence[Completion], timeout: float | None = Non
     pending = [completion for completion in completions if not completion.done()]
     if not pending:
         return True
-    with blocked_by(pending):
+    with blocked_by(pending, moving=moving):
         return not concurrent.futures.wait(pending, timeout).not_done
 
 
@@ -221,7 +229,7 @@ def awaiting(completions: Sequence[Completion]) -> Iterator[None]:
         yield
         return
     with _graph:
-        name = _stuck(completions, None, inside)
+        name = stuck(completions, _blocked, inside=inside)
         if name is not None:
             raise WouldBlockLoop(name)
         inside._awaited[token] = completions

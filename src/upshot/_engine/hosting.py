@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Protocol
 
 import anyio
 
+from upshot._concurrency import portals
+from upshot._concurrency.circles import begin_elsewhere
 from upshot._concurrency.loops import in_trio, threadsafe_caller
 from upshot._concurrency.waiting import Completion, run_here, wait_async
 from upshot._engine.effects import Host
@@ -49,17 +51,33 @@ class Hosting:
         tell(self.start)
 
     def start(self, work: Work, refused: Refused) -> None:
-        """Start `work` in the caller's context, from any thread, without waiting for the loop."""
+        """Start `work` in the caller's context, from any thread, without waiting for the loop.
+
+        It is started elsewhere if its run was moved, because this loop is blocked.
+        """
+        context, run = copy_context(), run_here()
+        asked: list[Callable[[], object]] = [partial(_elsewhere, context, work, refused)]
+        if run is not None:
+            run.asked = asked
+            if run.moved:
+                begin_elsewhere(asked)
+                return
         try:
-            self._call(partial(copy_context().run, self._begin, work, refused))
+            self._call(partial(context.run, self._begin, asked, run, work, refused))
         except RuntimeError as error:  # the loop has ended
+            asked.clear()
             refused(error)
 
-    def _begin(self, work: Work, refused: Refused) -> None:
+    def _begin(
+        self, asked: list[Any], run: Completion | None, work: Work, refused: Refused
+    ) -> None:
+        try:
+            asked.pop()
+        except IndexError:  # it has begun elsewhere
+            return
         if self._group is None:
             refused(RuntimeError("the flow on whose loop this was to run has ended"))
         else:
-            run = run_here()
             if run is not None:
                 self._runs.add(run)
                 run.add_done_callback(self._runs.discard)
@@ -76,6 +94,11 @@ class Hosting:
             if self.interrupted:  # and what was cancelled is recorded elsewhere
                 with anyio.CancelScope(shield=True):
                     await wait_async(list(self._runs))
+
+
+def _elsewhere(context: Context, work: Work, refused: Refused) -> None:
+    # in a copy, for the loop may just come to it, too, and find that it has begun
+    context.copy().run(portals.start, work, refused)
 
 
 class _AsyncioGroup:
