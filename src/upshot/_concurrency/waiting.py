@@ -171,7 +171,7 @@ def blocked_by(completions: Sequence[Completion], *, moving: bool = False) -> It
         before = _blocked.get(here, ())  # a signal's handler may wait inside of a wait
         _blocked[here] = completions
     try:
-        for run in off:
+        for run in off or ():
             begin_elsewhere(run.asked)
         with lent():
             yield
