@@ -130,6 +130,26 @@ class RunContext(Current):
         return f"{type(self).__name__}({self.told[1]}={name!r}, {self.told[0]}={of_what!r})"
 
 
+class ClientHere:
+    """What stands for a client of the run store, which is made when something is asked of it."""
+
+    # a class of its own, since few runs have any use for a client, and all have this attribute
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_registry.load("room", "client")(), name)
+
+    async def __aenter__(self) -> Any:
+        return _registry.load("room", "client")()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Nothing is held, so there is nothing to let go of."""
+
+    def __reduce__(self) -> str:
+        return "CLIENT_HERE"
+
+
+CLIENT_HERE = ClientHere()
+
+
 class Runner:
     """A flow run's task runner, made when something is submitted to it or somebody asks for it."""
 

@@ -46,6 +46,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "room": {
         "blob reader": "upshot._references:read_document",
         "blocks": "upshot.blocks",
+        "client": "upshot.client.orchestration:UpshotClient",
         "conclusion": "upshot._returned:conclude_by_hand",
         "context": "upshot.context",
         "events": "upshot.events",

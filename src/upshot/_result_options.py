@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, Self, cast
 
 from upshot import _registry, blocks
 from upshot.exceptions import InvalidSettings, UnknownPlugin
@@ -31,6 +32,27 @@ class Said:
     result_serializer: Serializer | str | None = None
     result_storage_key: str | None = None
     cache_result_in_memory: bool = True
+
+
+class Copied:
+    """What a factory has of a model."""
+
+    def dict(self, *, exclude: Iterable[str] = ()) -> dict[str, Any]:
+        """The fields by name, as they are."""
+        names = (one.name for one in fields(cast(Any, self)) if one.repr)
+        return {name: getattr(self, name) for name in names if name not in exclude}
+
+    def copy(self, *, update: Mapping[str, Any] | None = None) -> Self:
+        """A factory with the same fields but for those in `update`.
+
+        Raises:
+            TypeError: if there is no field of a name.
+        """
+        changes = dict(update or {})
+        if "storage_block" in changes:  # what is known of the storage is of the other one
+            changes = {"storage_block_id": None, "_here": None, "_block": None} | changes
+        copied: Self = replace(cast(Any, self), **changes)
+        return copied
 
 
 def first_given(*choices: Any) -> Any:

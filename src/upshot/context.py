@@ -13,7 +13,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from upshot._concurrency.waiting import Completion, wait_blocking
-from upshot._context_model import ContextModel, RunContext, Runner, entered
+from upshot._context_model import CLIENT_HERE, ContextModel, RunContext, Runner, entered
 from upshot._runs.lineage import Lineage
 from upshot._runs.made import MadeRuns
 from upshot._runs.replay import Place, Replay
@@ -43,7 +43,7 @@ class FlowRunContext(RunContext):
     Attributes:
         flow: the flow.
         flow_run: the record of its run.
-        client: the client that a context made by hand was given.
+        client: reads the run store, as `get_client()` does; one made by hand has what it was given.
         background_tasks: the task group, likewise.
         task_runner: where the runs that are submitted here go.
         parameters: what the flow was called with, defaults included.
@@ -63,7 +63,7 @@ class FlowRunContext(RunContext):
     flow_run: FlowRun
     parameters: Mapping[str, Any]
     result_factory: ResultFactory
-    client: Any = None
+    client: Any = CLIENT_HERE
     background_tasks: Any = None
     task_runner: Any = Runner()  # noqa: RUF009  a descriptor of it is what it is to be
     store: RunStore = field(default_factory=open_store)
@@ -189,7 +189,7 @@ class TaskRunContext(RunContext):
     Attributes:
         task: the task.
         task_run: the record of its run.
-        client: the client that a context made by hand was given.
+        client: reads the run store, as `get_client()` does; one made by hand has what it was given.
         parameters: what the task was called with, defaults included, in the signature's order.
         result_factory: what makes documents of the values that the task returns.
     """
@@ -203,7 +203,7 @@ class TaskRunContext(RunContext):
     parameters: Mapping[str, Any]
     result_factory: ResultFactory
     log_prints: bool = False  # whether what it prints is logged
-    client: Any = None
+    client: Any = CLIENT_HERE
     covers: frozenset[str] = frozenset()  # its tags, and those of task runs around it
 
 

@@ -112,7 +112,15 @@ class InvalidOptionValue(InvalidOption, ValueError):
 
 
 class InvalidNameError(InvalidOptionValue):
-    """A name has a character that names must not have."""
+    """A name has a character that names must not have; a text of one's own may stand alone."""
+
+    def __init__(self, option: str, problem: str | None = None) -> None:
+        super().__init__("name" if problem is None else option, problem or option)
+        if problem is None:
+            self.args = (option,)
+
+    def __str__(self) -> str:
+        return super().__str__() if len(self.args) > 1 else self.problem
 
 
 class ReservedArgumentError(UpshotError, TypeError):

@@ -78,6 +78,14 @@ class Flow(Decorated[P, R_co]):
         self.on_cancellation = self._hooks("on_cancellation")
         self.on_crashed = self._hooks("on_crashed")
         self.on_running = self._hooks("on_running")
+        self._is_made = True
+
+    def _follow(self, option: str) -> None:
+        super()._follow(option)
+        if option == "task_runner":
+            self._runner_may_be_shared = (
+                type(self.task_runner).duplicate is not TaskRunner.duplicate
+            )
 
     def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """These parameters, checked and coerced by the function's annotations.

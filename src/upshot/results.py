@@ -19,6 +19,7 @@ from upshot._bridge import compatible
 from upshot._keys import Runtime, check_template, format_key
 from upshot._references import place_of, read_reference, write_reference
 from upshot._result_options import (
+    Copied,
     ResultOptions,
     Said,
     first_given,
@@ -60,7 +61,7 @@ def DEFAULT_STORAGE_KEY_FN() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResultFactory:
+class ResultFactory(Copied):
     """Makes documents of the values that a run returns.
 
     Attributes:

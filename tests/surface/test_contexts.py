@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
@@ -333,6 +334,33 @@ def test_tasks_get_the_tags_of_a_flow_run_that_was_made_by_hand() -> None:
         assert some_task().task_run.tags == ("b",)
     with FlowRunContext.construct(flow=some_flow):
         assert some_task().task_run.tags == ()
+
+
+def test_the_context_of_a_run_has_a_client() -> None:
+    async def read() -> Any:
+        context = get_run_context()
+        id = context.flow_run.id if isinstance(context, FlowRunContext) else context.task_run.id
+        read = "read_flow_run" if isinstance(context, FlowRunContext) else "read_task_run"
+        async with context.client as client:
+            assert (await getattr(client, read)(id)).id == id
+        return (await getattr(context.client, read)(id)).state_name
+
+    @task
+    async def inner() -> Any:
+        return await read()
+
+    @flow
+    async def around() -> Any:
+        return await read(), await inner()
+
+    assert asyncio.run(around()) == ("Running", "Running")
+
+    @flow
+    def in_sync() -> Any:
+        return type(pickle.loads(pickle.dumps(get_run_context().client)))
+
+    assert in_sync() is not type(None)
+    assert FlowRunContext.construct().client is None
 
 
 def test_contexts_take_records_of_few_fields() -> None:

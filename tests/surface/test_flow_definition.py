@@ -15,6 +15,7 @@ import upshot.flows
 from upshot import Flow, State, flow, task
 from upshot.exceptions import InvalidNameError, ReservedArgumentError
 from upshot.filesystems import LocalFileSystem
+from upshot.runstore import open_store
 from upshot.settings import temporary_settings
 from upshot.task_runners import ConcurrentTaskRunner, SequentialTaskRunner, TaskRunner
 from upshot.utilities.hashing import file_hash
@@ -455,3 +456,36 @@ def test_a_method_may_be_a_flow_or_a_task() -> None:
     assert counter.static(1) == Counter.static(1) == 1
     assert counter.of_class(1) == Counter.of_class(1) == "Counter 1"
     assert counter.add.with_options(name="x")(1) == 8
+
+
+def test_what_is_set_by_hand_on_a_flow_is_kept_by_with_options(upshot_home: Any) -> None:
+    calls = []
+
+    @flow
+    def fails(x: int = 1) -> Any:
+        calls.append(x)
+        raise ValueError
+
+    fails.retries = 1
+    fails.flow_run_name = "run of {x}"
+    fails.task_runner = SequentialTaskRunner()
+    fails.should_validate_parameters = False
+    fails.name = "other"
+    changed = fails.with_options(timeout_seconds=10)
+    for each in (fails, changed):
+        state = each("a", return_state=True)  # type: ignore[call-overload]
+        run = open_store().flow_run(state.state_details.flow_run_id)
+        assert run is not None
+        assert (run.name, run.flow_name, run.run_count) == ("run of a", "other", 2)
+        assert isinstance(each.task_runner, SequentialTaskRunner)
+    assert calls == ["a"] * 4
+    assert changed.timeout_seconds == 10
+    assert changed.with_options(retries=0).retries == 0
+
+
+def test_a_class_method_says_where_its_decorator_belongs() -> None:
+    def method(cls: type) -> None: ...
+
+    for decorator in (flow, task):
+        with pytest.raises(TypeError, match="put @classmethod above @"):
+            decorator(classmethod(method))

@@ -349,3 +349,27 @@ def test_a_key_template_may_ask_for_the_flows_version() -> None:
         return [child(return_state=True).data.storage_key]
 
     assert parent() == ["v7/key"]
+
+
+def test_a_factory_answers_to_the_idioms_of_models(tmp_path: Path) -> None:
+    @flow
+    def around() -> Any:
+        return [get_run_context().result_factory]
+
+    (factory,) = around()
+    assert factory.dict(exclude={"storage_key_fn", "storage_key"}) == {
+        "persist_result": False,
+        "cache_result_in_memory": True,
+        "serializer": PickleSerializer(),
+        "storage_block": factory.storage_block,
+        "storage_block_id": None,
+    }
+    assert factory.copy() == factory
+    other = LocalFileSystem(basepath=tmp_path)
+    made = factory.copy(update={"persist_result": True, "storage_block": other})
+    reference = made.create_result([1])
+    assert (tmp_path / reference.storage_key).exists()
+    assert PersistedResult.parse_raw(reference.json()).get() == [1]
+    assert not factory.persist_result
+    with pytest.raises(TypeError):
+        factory.copy(update={"nothing": 1})

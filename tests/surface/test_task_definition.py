@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from upshot import State, Task, task
@@ -228,3 +230,48 @@ def test_run_gives_a_state() -> None:
     state = task(function)._run(4)
     assert isinstance(state, State)
     assert state.result() == 4
+
+
+def test_what_is_set_by_hand_is_kept_by_with_options(upshot_home: Any, tmp_path: Path) -> None:
+    calls, hooked = [], []
+
+    @task(retry_delay_seconds=30)
+    def fails(x: int = 1) -> None:
+        calls.append(x)
+        raise ValueError
+
+    def hook(task: Any, task_run: Any, state: Any) -> None:
+        hooked.append((task_run.name, task_run.tags))
+
+    before = fails.with_options(name="before")
+    fails.retries = 2
+    fails.retry_delay_seconds = 0
+    fails.tags = {"by hand"}
+    fails.task_run_name = "run of {x}"
+    fails.on_failure = [hook]
+    fails.persist_result = True
+    fails.result_storage = LocalFileSystem(basepath=tmp_path)
+    changed = fails.with_options(name="other", retry_jitter_factor=None)
+    again = pickle.loads(cloudpickle.dumps(changed))
+    for each in (fails, changed):
+        assert each(return_state=True).is_failed()
+    assert (calls, hooked) == ([1] * 6, [("run of 1", ("by hand",))] * 2)
+    for each in (fails, changed, again):
+        assert (each.retries, each.retry_delay_seconds, each.persist_result) == (2, 0, True)
+        assert (each.tags, each.result_storage.basepath) == ({"by hand"}, str(tmp_path))
+    assert (before.retries, before.tags, before.task_run_name) == (0, set(), None)
+    assert changed.with_options(retries=0, persist_result=None).persist_result is None
+    assert changed.retries == 2
+
+
+def test_a_cache_key_that_is_set_by_hand_is_asked_for(upshot_home: Any) -> None:
+    calls = []
+
+    @task
+    def counted(x: int) -> int:
+        calls.append(x)
+        return x
+
+    counted.cache_key_fn = lambda context, parameters: "key"
+    assert [counted(1), counted(2), counted.with_options(retries=1)(3)] == [1, 1, 1]
+    assert calls == [1]

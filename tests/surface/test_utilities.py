@@ -226,3 +226,10 @@ def test_hashes_are_stable(tmp_path: Any) -> None:
     file = tmp_path / "file"
     file.write_text("text", "utf-8")
     assert file_hash(file) == stable_hash("text")
+
+
+def test_an_error_of_a_name_may_be_made_of_a_text() -> None:
+    error = InvalidNameError("my own text")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(error) == str(again) == "my own text"
+    assert error.args == again.args == ("my own text",)

@@ -22,6 +22,7 @@ from typing import (
 
 from upshot._arguments.parameters import bind, no_inputs, positional, signature_of
 from upshot._bridge import call_must_block, run_blocking
+from upshot._calls.changes import Changeable
 from upshot._calls.hook_calls import hooks_of
 from upshot._concurrency.signals import AsyncTerminable, Terminable
 from upshot._engine import async_driver, sync_driver
@@ -31,7 +32,6 @@ from upshot._engine.hooks import Hooks
 from upshot._options import checks
 from upshot._options.hooks import Hook, checked_hooks
 from upshot._options.retries import delays
-from upshot._options.types import UNSET_BY_NONE
 from upshot.context import FlowRunContext
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
@@ -46,10 +46,9 @@ R_co = TypeVar("R_co", covariant=True)
 Awaited: TypeAlias = Coroutine[Any, Any, R]
 
 
-class Decorated(Generic[P, R_co]):
+class Decorated(Changeable, Generic[P, R_co]):
     """A function whose calls are runs."""
 
-    kind = ""
     terminable = False  # whether SIGTERM ends the outermost of its runs
 
     isasync: bool
@@ -59,9 +58,6 @@ class Decorated(Generic[P, R_co]):
     result_serializer: Serializer | str | None
     result_storage_key: str | None = None
     cache_result_in_memory: bool
-
-    options: frozenset[str] = frozenset()
-    changes: frozenset[str] = frozenset()  # those that `with_options` takes
 
     def __init__(self, fn: Callable[P, R_co], options: Mapping[str, Any]) -> None:
         checks.check_function(self.kind, fn)
@@ -111,10 +107,6 @@ class Decorated(Generic[P, R_co]):
         if hooks is not None:
             self._given[option] = hooks  # what was given can perhaps be gone through only once
         return hooks
-
-    def _planned_retries(self) -> Callable[[], int] | None:
-        """What a callable that gives delays is told; None if there can be none."""
-        return None
 
     @cached_property
     def _called_on(self) -> Hooks | None:
@@ -223,15 +215,6 @@ class Decorated(Generic[P, R_co]):
         if isinstance(named, Decorated) and named.fn is self.fn:
             return _with_options_of, (named, type(self), self._given)
         return _remade, (type(self), self.fn, self._given)
-
-    def _with(self, changes: Mapping[str, Any]) -> Self:
-        checks.check_known(self.kind, changes, self.changes)
-        said = {
-            name: value
-            for name, value in changes.items()
-            if value is not None or name in UNSET_BY_NONE
-        }
-        return type(self)(self.fn, **{**self._given, **said})
 
 
 def _answer(end: Ended, return_state: bool) -> tuple[Any, BaseException | None]:

@@ -39,6 +39,12 @@ class TaskDefinition(Decorated[P, R_co]):
         self.result_storage_key = checks.checked_storage_key(
             given("result_storage_key"), self._signature.parameters
         )
+        self._is_made = True
+
+    def _follow(self, option: str) -> None:
+        super()._follow(option)
+        if option == "cache_key_fn":
+            self._key_fn = self.cache_key_fn and checks.taking_both(self.cache_key_fn)
 
     def _planned_retries(self) -> Callable[[], int]:
         return lambda: self.retries

@@ -43,7 +43,8 @@ _warned: set[str] = set()
 def check_function(kind: str, fn: object) -> None:
     """Refuse what cannot be called."""
     if not callable(fn):
-        raise InvalidOption("fn", f"a {kind} is made of something callable, not of {fn!r}")
+        hint = f"; put @classmethod above @{kind}" if isinstance(fn, classmethod) else ""
+        raise InvalidOption("fn", f"a {kind} is made of something callable, not of {fn!r}{hint}")
 
 
 def check_name(kind: str, name: object) -> None:
