@@ -311,3 +311,78 @@ def test_tags_do_not_disturb_loggers(caplog: pytest.LogCaptureFixture) -> None:
     with tags("a"):
         logs_all()
     assert levels(caplog) == ["INFO", "WARNING"]
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
+    ours = [one for one in caplog.records if one.name.startswith("upshot")]
+    return [(one.name, one.levelname, one.getMessage()) for one in ours]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_retries_and_failures_are_logged(is_async: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    @task(retries=1, task_run_name="the task")
+    def fails() -> None:
+        raise ValueError("boom")
+
+    @task(retries=1, task_run_name="the task")
+    async def afails() -> None:
+        raise ValueError("boom")
+
+    @flow(flow_run_name="the flow")
+    def around() -> Any:
+        return fails.submit()
+
+    @flow(flow_run_name="the flow")
+    async def aaround() -> Any:
+        return await afails.submit()
+
+    state = asyncio.run(aaround(return_state=True)) if is_async else around(return_state=True)
+    assert state.is_failed()
+    task_runs, flow_runs = "upshot.task_runs", "upshot.flow_runs"
+    again = "Task run 'the task' has failed and is tried again (1 of 1): ValueError: boom"
+    assert said(caplog) == [
+        (task_runs, "INFO", again),
+        (task_runs, "ERROR", "Task run 'the task' has ended as Failed: ValueError: boom"),
+        (flow_runs, "ERROR", "Flow run 'the flow' has ended as Failed: 1/1 states failed."),
+    ]
+    record: Any = caplog.records[-2]
+    assert record.flow_run_name == "the flow"
+    assert record.flow_run_id == str(state.state_details.flow_run_id)
+    assert record.task_run_name == "the task"
+    assert record.exc_info is None
+
+
+def test_a_late_run_is_logged_and_an_interrupt_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    @flow(flow_run_name="the flow")
+    def crashes() -> None:
+        raise KeyboardInterrupt
+
+    @task(timeout_seconds=0.01, task_run_name="the task")
+    def late() -> None:
+        while True:
+            pass
+
+    with pytest.raises(KeyboardInterrupt):
+        crashes()
+    assert late(return_state=True).name == "TimedOut"
+    ((_, _, message),) = said(caplog)
+    assert message.startswith("Task run 'the task' has ended as TimedOut: TimeoutError: ")
+    assert "exceeded timeout of 0.01 seconds" in message
+
+
+def test_what_ends_well_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "upshot.task_runs")
+    caplog.set_level(logging.DEBUG, "upshot.flow_runs")
+
+    @task
+    def inner() -> int:
+        return 1
+
+    @flow
+    def around() -> Any:
+        return inner() + inner.submit().result()
+
+    assert around() == 2
+    assert caplog.records == []

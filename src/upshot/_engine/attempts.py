@@ -14,6 +14,8 @@ from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait
 from upshot._engine.endings import Conclusion, Ended, failed_state, recorded, state_of
 from upshot._engine.failures import (
     clear_frames,
+    log_failure,
+    log_retry,
     note_unrecorded,
     only_users_frames,
     text_of,
@@ -31,6 +33,8 @@ from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
 from upshot.records import FINAL, CacheEntry, Run, StateType
 from upshot.runstore import RunStore
 from upshot.states import State
+
+_BAD_ENDS = (StateType.FAILED, StateType.CRASHED)
 
 
 @dataclass(slots=True, eq=False)
@@ -137,6 +141,7 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
         if isinstance(conclusion.data, BaseException):
             clear_frames(conclusion.data)
         run.enter(StateType.SCHEDULED, "AwaitingRetry", ports.now(), conclusion.message)
+        log_retry(run, conclusion.data, retries_used + 1, call.retries)
         yield from record(run, ports)
         if call.slots is not None and call.slots.may_hold:
             yield Io(partial(call.slots.free, ports.store))
@@ -207,6 +212,8 @@ def settle(
             yield from record(run, ports)
     except RunStoreError as problem:
         note_unrecorded(data, problem)
+    if conclusion.type in _BAD_ENDS:
+        log_failure(run, data)
     end = Ended(run, data, cache_expiration=cached.expires if cached else None)
     if isinstance(data, BaseException) and not (call.wants_value or end.crashed):
         clear_frames(data)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any, cast
 
 from upshot._frames import frames_of, is_ours, let_go
 from upshot.exceptions import RunStoreError
+from upshot.logging.loggers import RunLogger, flow_run_logger, task_run_logger
+from upshot.records import Run, TaskRun
 
 
 def only_users_frames(error: BaseException) -> None:
@@ -36,6 +39,26 @@ def note_unrecorded(data: object, problem: RunStoreError) -> None:
     if not isinstance(data, RunStoreError):
         with suppress(TypeError):  # it takes no notes
             data.add_note(f"its run could not be recorded: {problem}")
+
+
+def log_failure(run: Run, error: object) -> None:
+    """Log that a run has ended badly, for whoever does not look at its state."""
+    if not isinstance(error, BaseException) or isinstance(error, Exception):
+        # an interrupt goes on to whoever sent it, up to the end of the program
+        said = text_of(error) if isinstance(error, Exception) else run.message
+        kind = run.kind.capitalize()
+        _logger(run).error("%s %r has ended as %s: %s", kind, run.name, run.state_name, said)
+
+
+def log_retry(run: Run, error: object, number: int, retries: int) -> None:
+    """Log that a run has failed, and is tried again."""
+    said = text_of(error) if isinstance(error, BaseException) else run.message
+    how = f"has failed and is tried again ({number} of {retries})"
+    _logger(run).info("%s %r %s: %s", run.kind.capitalize(), run.name, how, said)
+
+
+def _logger(run: Run) -> RunLogger:
+    return task_run_logger(run) if isinstance(run, TaskRun) else flow_run_logger(cast(Any, run))
 
 
 def text_of(error: BaseException) -> str:

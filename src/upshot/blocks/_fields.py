@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from upshot import _registry
 from upshot._later import json
@@ -33,12 +33,14 @@ def recorded(storage: FileSystem) -> tuple[str, str | None]:
     """
     names = set(secret_fields(storage))
     try:
-        public = storage.model_dump_json(exclude=names)
+        public = to_json(storage.model_dump(mode="json", exclude=names)).decode()
         if not names:
             return public, None
         secret = _plain(revealed(storage.model_dump(include=names)))
         return public, json.dumps(secret, sort_keys=True)
     except PydanticSerializationError as error:
+        if error.__cause__ is not None and not isinstance(error.__cause__, Exception):
+            raise error.__cause__ from None  # an interrupt, which pydantic takes for an error
         problem = f"the fields of {type(storage).__name__} cannot be recorded: {error}"
         raise InvalidOption("result_storage", problem) from error
 
