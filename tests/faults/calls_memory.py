@@ -1,6 +1,8 @@
 """Two hundred tasks of 10 MB each, in a process that prints how far its memory rose, in megabytes.
 
-python calls_memory.py <sync|async|submit|asubmit|map|process|default> <results|failures>
+python calls_memory.py <sync|async|submit|asubmit|map|process|default> <results|failures|plain>
+
+Plain failures are those of tasks without `cache_result_in_memory=False`.
 """
 
 from __future__ import annotations
@@ -63,16 +65,26 @@ def _fail(number: int) -> None:
     raise ValueError(len(helper))
 
 
-@task
+@task(cache_result_in_memory=False)
 def failure(number: int) -> None:
     local = large(number)
     _fail(len(local))
 
 
-@task
+@task(cache_result_in_memory=False)
 async def afailure(number: int) -> None:
     local = large(number)
     _fail(len(local))
+
+
+WHAT = {
+    "results": (result, aresult),
+    "failures": (failure, afailure),
+    "plain": tuple(
+        each.with_options(cache_result_in_memory=True)  # type: ignore[attr-defined]
+        for each in (failure, afailure)
+    ),
+}
 
 
 def run_sync(called: Any, acalled: Any, count: int) -> Any:
@@ -161,7 +173,7 @@ MODES = {
 
 def main() -> None:
     run = MODES[sys.argv[1]]
-    what = (result, aresult) if sys.argv[2] == "results" else (failure, afailure)
+    what = WHAT[sys.argv[2]]
     with isolated():
         run(*what, 4)  # what is loaded and made once is not what a task costs
         with Peak() as peak:
