@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import anyio
 
 from upshot._bridge import run_blocking
 from upshot._concurrency import portals
+from upshot._concurrency.promise import EndedBefore
 from upshot._concurrency.waiting import Completion, wait_async
 from upshot.states import Crashed, State
 
@@ -23,7 +23,7 @@ class Submission(Completion):
 
     def set(self) -> None:
         """It is."""
-        with suppress(InvalidStateError):  # as often as one likes
+        with suppress(EndedBefore):  # as often as one likes
             self.set_result(None)
 
     def is_set(self) -> bool:
@@ -72,7 +72,7 @@ class Elsewhere(Completion):
 
     def end(self, state: State[Any]) -> None:
         """Say in which state it ended; who says so first is believed."""
-        with suppress(InvalidStateError):
+        with suppress(EndedBefore):
             self.set_result(GivenEnd(state))
 
     def final_state(self) -> State[Any] | None:

@@ -48,8 +48,7 @@ class FlowRunContext(RunContext):
         task_runner: where the runs that are submitted here go.
         parameters: what the flow was called with, defaults included.
         result_factory: what makes documents of the values that the flow returns.
-        made: the ends of the runs that this attempt of the flow has made so far.
-        order: the numbers of these runs, and of those that have not ended, as they were made.
+        made: the ends of the runs that this attempt of the flow has made so far, as they were made.
         lineage: what these runs returned.
         submitted: those that were submitted and have not ended.
         replay: what the attempts have done, if the flow is retried.
@@ -71,7 +70,6 @@ class FlowRunContext(RunContext):
     retries: int = -1  # of the flow; negative stands for what the flow says now
     log_prints: bool = False  # whether what it prints is logged
     made: MadeRuns = field(default_factory=MadeRuns)
-    order: dict[bytes, int] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
     replay: Replay | None = None
     # not to hold each task that `with_options` makes
@@ -128,7 +126,6 @@ class FlowRunContext(RunContext):
     def start_attempt(self) -> None:
         """Forget what an earlier attempt of the flow has made."""
         self.made.clear()
-        self.order.clear()
         self.lineage.clear()
         if self.replay is None:
             self.calls.clear()
@@ -137,17 +134,8 @@ class FlowRunContext(RunContext):
 
     def note(self, end: Any) -> None:
         """Remember how a run that counts among those of this attempt has ended."""
-        self.made.append(end)
+        self.made.add(end)
         self.lineage.add(end)
-
-    def ends(self) -> list[Any]:
-        """How the runs that this attempt has made ended, in the order in which they were made."""
-        return sorted(self.made, key=lambda end: self.order.get(_call_of(end.run), 0))
-
-
-def _call_of(run: Run) -> bytes:
-    """What a run is known by among those of its flow run: a flow's by what stands for it."""
-    return run.parent.uid if isinstance(run, FlowRun) and run.parent else run.uid
 
 
 @dataclass(slots=True)
@@ -248,7 +236,7 @@ def told(
     if not counted or TaskRunContext.get() is not None:  # nothing of it is kept here
         on_end = None if place is None else partial(place.ended, None)
         return on_end, flow.lineage.add_weakly
-    flow.order[_call_of(run)] = len(flow.order)
+    flow.made.begin(run)
     on_value = None if factory.cache_result_in_memory else flow.lineage.add_weakly
     return flow.note if place is None else partial(place.ended, flow.note), on_value
 

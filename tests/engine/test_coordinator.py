@@ -218,7 +218,7 @@ def test_an_outcome_that_is_told_early_finds_the_context_free(world: World) -> N
         def invoke(self, effect: Invoke, context: Context, host: Host, done: Any) -> None:
             def done_and_stay(outcome: Outcome) -> None:
                 done(outcome)
-                told[0].exception(20)  # until the run has ended, this thread stays where it is
+                told[0].result(20)  # until the run has ended, this thread stays where it is
 
             runner.invoke(effect, context, host, done_and_stay)
 

@@ -19,6 +19,7 @@ HELPERS = {
     "upshot._engine.guard",
     "upshot._engine.hosting",
     "upshot._concurrency.in_time",
+    "upshot._concurrency.promise",
     "upshot._concurrency.waiting",
 }
 SHELLS = (*DRIVERS, "_calls/decorated.py", "flows.py", "tasks.py")

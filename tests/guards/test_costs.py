@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import tracemalloc
@@ -123,6 +124,48 @@ def test_importing_upshot_and_a_first_flow_load_no_more_than_they_need(limits: L
     assert not set(limits["import"]["never_in_sync"]) & loaded
     of_upshot = sum(name.split(".")[0] == "upshot" for name in loaded)
     assert of_upshot <= limits["import"]["first_flow_upshot_modules"]
+
+
+MAPPED = 1_000
+
+
+@task
+async def mapped(x: int) -> list[int]:
+    return [x]
+
+
+@flow
+async def mapping(seen: Callable[[], None]) -> bool:
+    futures = await mapped.map(range(MAPPED))
+    for future in futures:
+        await future.wait()
+    while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110  until the loop has let go of them, too
+        await asyncio.sleep(0)
+    seen()
+    return True
+
+
+@pytest.mark.usefixtures("upshot_home")
+def test_not_much_is_left_of_a_mapped_task_that_has_ended(limits: Limits) -> None:
+    objects: list[Counter[str]] = []
+    sizes: list[int] = []
+
+    def look() -> None:
+        for _ in range(3):  # each finds plain data one level further out
+            gc.collect()
+        objects.append(Counter(type(one).__name__ for one in gc.get_objects()))
+        sizes.append(tracemalloc.get_traced_memory()[0])
+
+    asyncio.run(mapping(look))  # what is made once is not what a task leaves
+    tracemalloc.start()
+    try:
+        look()
+        asyncio.run(mapping(look))
+    finally:
+        tracemalloc.stop()
+    left = objects[-1] - objects[-2]
+    assert left.total() // MAPPED <= limits["mapped"]["objects"], left.most_common(10)
+    assert (sizes[-1] - sizes[-2]) / MAPPED <= limits["mapped"]["bytes"]
 
 
 SIZE = 64 * 2**20

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from upshot._concurrency.loops import thread_safe
+from upshot._concurrency.promise import when_all_done
 from upshot._concurrency.waiting import (
     Completion,
     bind_here,
@@ -22,7 +23,6 @@ from upshot._concurrency.waiting import (
     enter,
     wait_async,
     wait_blocking,
-    when_all_done,
 )
 from upshot.exceptions import WouldBlockLoop
 

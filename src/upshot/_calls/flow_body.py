@@ -91,7 +91,7 @@ class FlowBody(Dependent):
         if self.context.runner is not None:  # else it has no futures
             value = with_states(value)
         writes = self.context.result_factory.persist_result
-        return conclude(value, self._document_of, self.context.ends(), writes=writes)
+        return conclude(value, self._document_of, self.context.made, writes=writes)
 
     def unfinished(self, value: Any) -> list[Completion]:
         """The runs that end before a flow does which returned `value`."""

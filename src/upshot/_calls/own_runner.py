@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
@@ -14,6 +13,7 @@ from uuid import UUID
 from upshot._concurrency.jobs import Job
 from upshot._concurrency.loops import thread_safe
 from upshot._concurrency.portals import Portal
+from upshot._concurrency.promise import EndedBefore
 from upshot._concurrency.waiting import Completion, enter
 from upshot._elsewhere import GivenEnd
 from upshot._engine import async_driver
@@ -246,5 +246,5 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _tell(tell: Callable[[Any], None], what: Any) -> None:
-    with suppress(InvalidStateError):  # that it was given up was told before
+    with suppress(EndedBefore):  # that it was given up was told before
         tell(what)

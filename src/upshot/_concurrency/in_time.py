@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -115,9 +114,11 @@ def _call_in_thread(call: Callable[[], T], seconds: float) -> T:
     del call  # see `sync_driver.invoke`
     attempt.add(work.abandon)
     try:
+        ended = threading.Event()
+        work.done.add_done_callback(lambda _: ended.set())
         with slot_passed_on() as lend, blocked_by([work.done]):
             work.start(lend)
-            concurrent.futures.wait([work.done], min(seconds, threading.TIMEOUT_MAX))
+            ended.wait(min(seconds, threading.TIMEOUT_MAX))
         with attempt.lock:
             late = not work.done.done()
             attempt.over |= late

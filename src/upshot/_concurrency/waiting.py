@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
-from itertools import count
 from typing import Any
 
 import anyio
 
 from upshot._concurrency.circles import begin_elsewhere, moved, stuck
-from upshot._concurrency.condition import LazyCondition
 from upshot._concurrency.loops import thread_safe
+from upshot._concurrency.promise import Promise, telling_when_all_done
 from upshot._concurrency.slots import lent
 from upshot._later import asyncio
 from upshot.exceptions import RunElsewhere, WouldBlockLoop
 
 
-class Completion(Future[Any]):
+class Completion(Promise):
     """A run that goes on elsewhere.
 
     Attributes:
@@ -34,12 +31,13 @@ class Completion(Future[Any]):
         interrupt: breaks off its function where that is being called now; None if nobody can.
         begun: whether its function is being called.
         movable, moved: whether that can be called without the loop of `thread`, and is.
-        asked: what begins it elsewhere; empty if the loop has come to it first.
+        asked: what begins it elsewhere; empty or None if the loop has come to it first.
     """
 
-    interrupt: Callable[[], object] | None = None
-    begun = moved = False
-    asked: list[Callable[[], object]] | None = None
+    __slots__ = (
+        *("_after", "_awaited", "forks", "given_up", "interrupt", "name", "thread"),
+        *("asked", "begun", "movable", "moved"),
+    )
 
     def __init__(
         self,
@@ -50,16 +48,20 @@ class Completion(Future[Any]):
         movable: bool = False,
     ) -> None:
         super().__init__()
-        self._condition: Any = LazyCondition()
         self.name = name
         self.thread, self.movable = loop_thread, movable
+        self.begun = self.moved = False
+        self.asked: list[Callable[[], object]] | None = None
         self.given_up = False
+        self.interrupt: Callable[[], object] | None = None
         self.forks = _forks
-        self._after = after = [completion for completion in after if not completion.done()]
-        self._awaited: dict[object, Sequence[Completion]] = {}
-        self.set_running_or_notify_cancel()
-        if after:
-            self.add_done_callback(lambda _: after.clear())
+        self._after = tuple(completion for completion in after if not completion.done())
+        self._awaited: dict[object, Sequence[Completion]] | None = None
+        if self._after:
+            self.add_done_callback(Completion._came_after)
+
+    def _came_after(self) -> None:
+        self._after = ()
 
     def end_in(self, timeout: float | None) -> Any:
         """How it ended, waited for; None if it has not in so many seconds.
@@ -83,7 +85,7 @@ class Completion(Future[Any]):
     def awaited(self) -> list[Completion]:
         """The runs that must end before this one can."""
         found = list(self._after)
-        for more in self._awaited.values():
+        for more in (self._awaited or {}).values():
             found += more
         return found
 
@@ -196,8 +198,9 @@ def wait_blocking(
     pending = [completion for completion in completions if not completion.done()]
     if not pending:
         return True
-    with blocked_by(pending, moving=moving):
-        return not concurrent.futures.wait(pending, timeout).not_done
+    done = threading.Event()
+    with blocked_by(pending, moving=moving), telling_when_all_done(pending, done.set):
+        return done.wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
 
 
 async def wait_async(completions: Sequence[Completion]) -> None:
@@ -210,8 +213,7 @@ async def wait_async(completions: Sequence[Completion]) -> None:
     if not pending:
         return
     done = anyio.Event()
-    with awaiting(pending):
-        when_all_done(pending, thread_safe(done.set))
+    with awaiting(pending), telling_when_all_done(pending, thread_safe(done.set)):
         await done.wait()
 
 
@@ -232,30 +234,14 @@ def awaiting(completions: Sequence[Completion]) -> Iterator[None]:
         name = stuck(completions, _blocked, inside=inside)
         if name is not None:
             raise WouldBlockLoop(name)
+        if inside._awaited is None:
+            inside._awaited = {}
         inside._awaited[token] = completions
     try:
         yield
     finally:
         with _graph:
             del inside._awaited[token]
-
-
-def when_all_done(completions: Sequence[Completion], tell: Callable[[], object]) -> None:
-    """Call `tell` once, from whatever thread, when all runs have ended; now if they have."""
-    left = count(len(completions) - 1, -1)
-    lock = threading.Lock()
-    tells = [tell]  # emptied: a future keeps its callbacks, and with them what they hold
-
-    def one_done(future: Future[Any]) -> None:
-        with lock:
-            last = next(left) == 0
-        if last:
-            tells.pop()()
-
-    if not completions:
-        tell()
-    for completion in completions:
-        completion.add_done_callback(one_done)
 
 
 def _start_over() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from upshot._engine.endings import Conclusion
@@ -14,7 +14,7 @@ from upshot.states import State, is_state, is_state_iterable, summarize
 def conclude(
     value: Any,
     document_of: Callable[[Any], BaseResult[Any]],
-    made: Sequence[Any] = (),
+    made: Iterable[Any] = (),
     *,
     writes: bool = True,
 ) -> Conclusion:
@@ -27,8 +27,8 @@ def conclude(
         made: the ends of the runs that a flow made; they are summed up if it returned None.
         writes: whether `document_of` does.
     """
-    if value is None and made:
-        return _of_made([end.state() for end in made], document_of, writes)
+    if value is None and (ended := [end.state() for end in made]):
+        return _of_made(ended, document_of, writes)
     states: Iterable[State[Any]] = ()
     if is_state(value):
         if not _of_a_run(value):

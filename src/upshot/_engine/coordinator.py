@@ -20,7 +20,8 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
-from upshot._concurrency.waiting import Completion, enter, given_up, wait_blocking, when_all_done
+from upshot._concurrency.promise import when_all_done
+from upshot._concurrency.waiting import Completion, enter, given_up, wait_blocking
 from upshot._engine.clock import Clock, RealClock
 from upshot._engine.effects import Effect, Host, Invoke, Io, Outcome, Sleep, Steps, Wait
 

@@ -79,6 +79,7 @@ class Hosting:
             refused(RuntimeError("the flow on whose loop this was to run has ended"))
         else:
             if run is not None:
+                run.asked = None
                 self._runs.add(run)
                 run.add_done_callback(self._runs.discard)
             self._group.start(work)

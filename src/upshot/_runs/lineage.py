@@ -39,13 +39,6 @@ class End(Protocol):
         """The state in which the run ended."""
 
 
-class _Item(NamedTuple):
-    """What stands for an item of a collection that a run returned."""
-
-    end: End
-    key: Any  # where it is in the collection; of a set's item, the item
-
-
 class _Weak(NamedTuple):
     """What stands for an object that nothing of ours holds."""
 
@@ -54,7 +47,7 @@ class _Weak(NamedTuple):
     origin: str | None
 
 
-_Seen: TypeAlias = "End | _Item | _Weak"
+_Seen: TypeAlias = "End | _Weak"
 
 
 class Lineage:
@@ -72,9 +65,9 @@ class Lineage:
         if not is_shared(value):
             self._seen[id(value)] = end
         if isinstance(value, _COLLECTIONS) and len(value) <= MOST_ITEMS:
-            for key, item in _items(value):
+            for item in _items(value):
                 if not is_shared(item):
-                    self._seen[id(item)] = _Item(end, key)
+                    self._seen[id(item)] = end
 
     def add_weakly(self, end: End) -> None:
         """Know the value that a run's caller takes for as long as somebody else holds it."""
@@ -127,9 +120,8 @@ class Lineage:
         seen = self._seen.get(id(value))
         if seen is None or isinstance(seen, _Weak):
             return seen if seen is None or seen.reference() is value else None
-        if isinstance(seen, _Item):
-            return seen.end if _item(_held(seen.end), seen.key) is value else None
-        return seen if _held(seen) is value else None
+        held = _held(seen)
+        return seen if held is value or _has(held, value) else None
 
 
 def origin_of(end: End) -> str | None:
@@ -152,21 +144,15 @@ def _held(end: End) -> Any:
     return end.data.fetch() if end.data.has_cached_object() else None
 
 
-def _items(value: Any) -> Iterable[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return value.items()
-    if isinstance(value, list | tuple):
-        return enumerate(value)
-    return zip(value, value, strict=True)
+def _items(collection: Any) -> Iterable[Any]:
+    return collection.values() if isinstance(collection, dict) else collection
 
 
-def _item(collection: Any, key: Any) -> Any:
-    if isinstance(collection, set | frozenset):
-        return key if key in collection else None
-    try:
-        return collection[key]
-    except (LookupError, TypeError):  # it was changed since
-        return None
+def _has(value: Any, item: Any) -> bool:
+    """Whether a value is a collection that has this very object in it still."""
+    if not isinstance(value, _COLLECTIONS) or len(value) > MOST_ITEMS:
+        return False
+    return any(one is item for one in _items(value))
 
 
 def _parts(value: Any) -> Iterable[Any]:
