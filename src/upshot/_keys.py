@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from string import Formatter
 from typing import Any
 
+from upshot import _registry
 from upshot._mocks import mock_of, mocked
 from upshot.exceptions import (
     InvalidOption,
@@ -75,6 +76,8 @@ class Runtime:
             raise ValueError(f"{{{root}.{name}}} is unknown: {hint}")
         if name in _OF_FLOW and (found := getattr(self.flow, _OF_FLOW[name], None)):
             return found
+        if run is None and root == "flow_run":  # perhaps one that the environment names
+            run = _registry.load("room", "flow run here")()
         if run is None:
             raise _NoRun("no such run is going on here")
         if name == "parameters":

@@ -51,6 +51,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "context": "upshot.context",
         "events": "upshot.events",
         "failure record": "upshot._references:recorded_failure",
+        "flow run here": "upshot.runtime.flow_run:_record",
         "migrations": "upshot.runstore.migrations",
         "model of": "upshot.client.schemas.objects:model_of",
         "reader": "upshot._references:read_reference",

@@ -416,3 +416,26 @@ def test_templates_are_filled_in_a_context_that_was_made_by_hand() -> None:
     with FlowRunContext.construct(flow=by_hand, flow_run=FlowRun.construct(name="bar")):
         state = inner(return_state=True)
     assert state.data.storage_key == state.result() == "by-hand-bar-inner"
+
+
+def test_a_template_sees_the_flow_run_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    template = "{flow_run.flow_name}-{flow_run.id}-{flow_run.parameters[x]}"
+
+    @flow
+    def before(x: int) -> Any:
+        return runtime.flow_run.id
+
+    @task(persist_result=True, result_storage_key=template, task_run_name=template)
+    def alone() -> str:
+        return f"before-{runtime.flow_run.id}-{runtime.flow_run.parameters['x']}"
+
+    with pytest.raises(InvalidOption, match="no such run"):
+        alone()
+    monkeypatch.setenv("UPSHOT__FLOW_RUN_ID", before(3))
+    state = alone(return_state=True)
+    assert state.data.storage_key == state.result()
+    monkeypatch.setenv("UPSHOT__FLOW_RUN_ID", "nothing")
+    with pytest.raises(ValueError, match="'nothing' is no id of a flow run"):
+        alone()
