@@ -357,11 +357,12 @@ def test_gcs_is_a_remote_file_system_of_its_account(monkeypatch: pytest.MonkeyPa
         lambda: Azure(bucket_path="b", azure_storage_account_key="hunter2"),
         lambda: Azure(bucket_path="b", azure_storage_client_secret="hunter2"),
         lambda: GitHub(repository="r", access_token="hunter2"),
+        lambda: GitHub(repository="https://me:hunter2@host/r"),
     ],
 )
 def test_secrets_are_shown_nowhere(make: Callable[[], Any]) -> None:
     storage = make()
-    shown = f"{storage!r} {storage}"
+    shown = f"{storage!r} {storage} {storage.json()}"
     assert "hunter2" not in shown
     assert pickle.loads(pickle.dumps(storage)) == storage
 

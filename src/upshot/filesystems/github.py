@@ -7,14 +7,16 @@ import shutil
 import subprocess
 import tempfile
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 
-from pydantic import ConfigDict, SecretStr
+from pydantic import ConfigDict, SecretStr, field_serializer
 
 from upshot._bridge import Compatible, compatible
 from upshot._models import Model
 from upshot.exceptions import InvalidStorageKey, StorageUnavailable
 from upshot.filesystems._folders import Place, copy_folder, working_folder
+from upshot.filesystems._secrets import secret_texts, without
 
 
 class GitHub(Model):
@@ -33,6 +35,14 @@ class GitHub(Model):
     repository: str
     reference: str | None = None
     access_token: SecretStr | None = None
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        yield from ((name, self._hiding(value)) for name, value in super().__repr_args__() if name)
+
+    @field_serializer("repository", when_used="json")
+    def _hiding(self, text: Any) -> Any:
+        """A text without the password that the URL may have."""
+        return without(secret_texts(self.repository), text) if isinstance(text, str) else text
 
     @compatible
     def get_directory(self, from_path: str | None = None, local_path: Place | None = None) -> int:
@@ -54,7 +64,8 @@ class GitHub(Model):
             self._clone(clone)
             source = os.path.realpath(os.path.join(clone, from_path or "."))
             if os.path.commonpath((clone, source)) != clone:
-                raise InvalidStorageKey(str(from_path), self.repository, "is outside of it")
+                repository = self._hiding(self.repository)
+                raise InvalidStorageKey(str(from_path), repository, "is outside of it")
             return copy_folder(source, target)
 
     def _clone(self, folder: str) -> None:
@@ -83,4 +94,5 @@ class GitHub(Model):
         return environment
 
     def _refusal(self, said: str) -> StorageUnavailable:
-        return StorageUnavailable(f"GitHub({self.repository!r})", "clone the repository", said)
+        said, name = self._hiding(said), f"GitHub({self._hiding(self.repository)!r})"
+        return StorageUnavailable(name, "clone the repository", said)
