@@ -13,8 +13,14 @@ from pydantic import ValidationError
 
 from upshot import _registry, blocks
 from upshot._blob import PersistedResultBlob, read_blob, read_whole, write_blob
-from upshot.documents import Failure, PersistedResult
-from upshot.exceptions import UnknownStorage, UnreadableBlock, UntrustedReference, UnusableKey
+from upshot.documents import Failure, Mapped, PersistedResult
+from upshot.exceptions import (
+    InvalidOptionValue,
+    UnknownStorage,
+    UnreadableBlock,
+    UntrustedReference,
+    UnusableKey,
+)
 from upshot.filesystems import FileSystem
 from upshot.records import Block, moment
 from upshot.runstore import RunStore, open_store
@@ -94,14 +100,19 @@ def recorded_failure(flow_run: UUID | None, task_run: UUID | None) -> Failure | 
         return None
 
 
-def read_reference(reference: PersistedResult[Any], *, trust: bool = False) -> Any:
+def read_reference(
+    reference: PersistedResult[Any], *, trust: bool = False, mmap: Mapped = False
+) -> Any:
     """The value behind a reference; blocks.
 
     Raises:
         MissingResult: a subclass of it that names the cause.
+        InvalidOptionValue: if `mmap` is no word for how frames are mapped.
     """
+    if mmap not in (False, True, "verified"):
+        raise InvalidOptionValue("mmap", f'must be True, False or "verified"; got {mmap!r}')
     storage, key = place_of(reference, trust=trust)
-    return read_blob(storage, key, digest=reference.digest, size=reference.size)
+    return read_blob(storage, key, digest=reference.digest, size=reference.size, mmap=mmap)
 
 
 def place_of(reference: PersistedResult[Any], *, trust: bool = False) -> tuple[FileSystem, str]:

@@ -20,6 +20,7 @@ from upshot.serializers import (
     CompressedJSONSerializer,
     CompressedPickleSerializer,
     CompressedSerializer,
+    FramedPickleSerializer,
     JSONSerializer,
     PickleSerializer,
     Serializer,
@@ -182,6 +183,12 @@ class TestPickle(_Contract):
     def test_it_also_takes_what_json_cannot(self, serializer: Serializer, value: Any) -> None:
         self.test_a_value_comes_back_equal(serializer, value)
         self.test_it_comes_back_in_pieces_as_well(serializer, value)
+
+
+class TestFramedPickle(_Contract):
+    @pytest.fixture(params=["cloudpickle", "pickle"])
+    def serializer(self, request: pytest.FixtureRequest) -> Serializer:
+        return FramedPickleSerializer(picklelib=request.param)
 
 
 class TestJSON(_Contract):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.blobs import put, storage
 from tests.unit.golden.make import BLOCK, CREATED
-from tests.unit.golden.values import SERIALIZERS, values_of
+from tests.unit.golden.values import FRAMES, SERIALIZERS, values_of
 from upshot._blob import describe_blob, read_blob
 from upshot.documents import BaseResult, LiteralResult, PersistedResult, UnpersistedResult
 from upshot.filesystems import LocalFileSystem
@@ -20,6 +20,11 @@ BLOBS = [
     (release, str(path.relative_to(GOLDEN / release)))
     for release in RELEASES
     for path in sorted((GOLDEN / release / "blobs").rglob("*.json"))
+]
+FRAMED = [
+    (release, str(path.relative_to(GOLDEN / release)))
+    for release in RELEASES
+    for path in sorted((GOLDEN / release / "frames").iterdir())
 ]
 
 
@@ -53,6 +58,21 @@ def test_a_blob_of_a_release_is_read(release: str, key: str) -> None:
     assert described.serializer["type"] == reference.serializer_type
     assert (described.upshot_version, described.created) == (release, CREATED)
     fits("blob", json.loads((GOLDEN / release / key).read_text("utf-8")))
+
+
+@pytest.mark.parametrize(("release", "key"), FRAMED)
+def test_raw_frames_of_a_release_are_read(release: str, key: str) -> None:
+    storage = LocalFileSystem(basepath=GOLDEN / release)
+    [text] = [line for line in references(release) if f'"{key}"' in line]
+    reference = PersistedResult[Any].model_validate_json(text)
+    for mapping in (False, True, "verified"):
+        value = read_blob(storage, key, digest=reference.digest, size=reference.size, mmap=mapping)
+        assert value == FRAMES[key.removeprefix("frames/")]
+    described = describe_blob(storage, key)
+    assert described.serializer["type"] == reference.serializer_type == "framed/pickle"
+    assert (described.upshot_version, described.created) == (release, CREATED)
+    assert described.frames is not None
+    assert len(described.frames) == (3 if "two" in key else 1)
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -12,7 +12,12 @@ import pytest
 from tests.unit.blobs import put
 from upshot._blob import read_blob
 from upshot.filesystems import LocalFileSystem
-from upshot.serializers import CompressedSerializer, PickleSerializer, Serializer
+from upshot.serializers import (
+    CompressedSerializer,
+    FramedPickleSerializer,
+    PickleSerializer,
+    Serializer,
+)
 
 MB = 1024 * 1024
 SIZE = 64 * MB
@@ -75,12 +80,15 @@ def peak(work: Callable[[], Any]) -> tuple[Any, int]:
     ],
     ids=["array", "fortran array", "bytes", "bytearray", "arrays", "data frame"],
 )
-@pytest.mark.parametrize("picklelib", ["cloudpickle", "pickle"])
+@pytest.mark.parametrize(
+    "serializer",
+    [PickleSerializer(), PickleSerializer(picklelib="pickle"), FramedPickleSerializer()],
+    ids=["cloudpickle", "pickle", "framed"],
+)
 def test_a_pickle_is_never_in_memory_as_a_whole(
-    storage: LocalFileSystem, make: Callable[[], Any], picklelib: str
+    storage: LocalFileSystem, make: Callable[[], Any], serializer: Serializer
 ) -> None:
     value = make()
-    serializer = PickleSerializer(picklelib=picklelib)
     _, to_write = peak(lambda: put(storage, serializer, value))
     assert to_write <= EXTRA
     restored, to_read = peak(lambda: read_blob(storage, "key"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
 
+import numpy as np
 import pytest
 from pydantic import Field, SecretStr
 
@@ -25,11 +26,12 @@ from tests.unit.cli_runs import (
     refused,
     upshot,
 )
-from upshot._blob import describe_blob
+from upshot._blob import describe_blob, write_blob
 from upshot.exceptions import StorageUnavailable
 from upshot.filesystems import LocalFileSystem, MemoryFileSystem
-from upshot.records import FlowRun, StateType
+from upshot.records import FlowRun, StateType, moment
 from upshot.runstore import open_store
+from upshot.serializers import FramedPickleSerializer
 from upshot.settings import get_current_settings
 from upshot.testing import isolated
 
@@ -214,6 +216,7 @@ def test_a_shown_result_has_this_shape_in_json() -> None:
         "created": blob.created.isoformat(),
         "digest": blob.digest,
         "size": blob.size,
+        "frames": None,
     }
     assert (told["state"], told["problem"], told["key"]) == ("there", None, "k")
     assert told["uri"] == storage.uri("k")
@@ -222,6 +225,22 @@ def test_a_shown_result_has_this_shape_in_json() -> None:
     assert set(told) == {
         *("blob", "document", "key", "problem", "run", "state", "storage", "uri"),
     }
+
+
+def test_a_shown_result_of_raw_frames_says_how_many(upshot_home: Path) -> None:
+    write_blob(
+        LocalFileSystem(), "k", FramedPickleSerializer(), [1, np.zeros(80_000)], created=moment(NOW)
+    )
+    shown = upshot("results", "show", "k")
+    told = upshot("results", "show", "k", "--json").json()["blob"]
+
+    assert "serializer  framed/pickle (picklelib=cloudpickle)" in shown.out
+    assert "raw frames  2, of 6" in shown.out
+    assert told["frames"][1:] == [640_000]
+    blob = upshot_home / "storage" / "k"
+    blob.write_bytes(blob.read_bytes()[:-100])
+    cut = upshot("results", "show", "k")
+    assert (cut.code, "cut off" in cut.out) == (4, True)
 
 
 def test_a_shown_result_says_which_run_made_it() -> None:

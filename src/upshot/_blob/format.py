@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,9 @@ DATA_BEGIN = b',"data":"'
 _HEAD_END = b"}" + DATA_BEGIN
 # the quote ends the data, in which there is no other that is not escaped
 TAIL_BEGIN = b'","upshot_version":"'
+
+# of a blob of raw frames
+FRAMES_BEGIN = b'{"layout":"frames","serializer":'
 
 new_hash = xxh3_128
 
@@ -76,6 +80,26 @@ def find_tail(text: bytes) -> tuple[int, dict[str, Any]]:
     if fields is None or not isinstance(fields.get("digest"), str):
         raise Damaged("it does not end as a blob does: it was cut off, or is something else")
     return quote, fields
+
+
+def check_digest(digest: str, pieces: Iterable[Any]) -> None:
+    """Find out whether a digest is that of these bytes.
+
+    Raises:
+        Damaged: if it is not.
+    """
+    if not digest.startswith(f"{DIGEST}:"):
+        raise Damaged(f"its digest {digest[:20]!r} is of a kind that this upshot does not know")
+    found = new_hash()
+    for piece in pieces:
+        found.update(piece)
+    check_hash(digest, found)
+
+
+def check_hash(digest: str, found: Any) -> None:
+    """As `check_digest`, for bytes that were hashed."""
+    if digest != f"{DIGEST}:{found.hexdigest()}":
+        raise Damaged("its digest does not fit: it was damaged")
 
 
 def parsed(text: bytes) -> dict[str, Any] | None:

@@ -6,16 +6,20 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upshot import _registry
 from upshot._blob import format
 from upshot._blob.format import Damaged
 from upshot._blob.source import Source, data_reader
 from upshot._listeners import events, listeners
+from upshot.documents import Mapped
 from upshot.exceptions import BlobReplaced, StorageError, UnreadableResult
 from upshot.filesystems import FileSystem
 from upshot.serializers import Serializer
+
+if TYPE_CHECKING:
+    from upshot._blob.frames import FramedBlob
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class BlobDescription:
         created: when.
         digest: of all bytes up to the end of the data: `xxh3-128:` and 32 hexadecimal digits.
         size: of the blob, in bytes.
+        frames: how many bytes each raw frame has, the pickle first; None where there are none.
     """
 
     serializer: dict[str, Any]
@@ -35,10 +40,16 @@ class BlobDescription:
     created: datetime
     digest: str
     size: int
+    frames: tuple[int, ...] | None = None
 
 
 def read_blob(
-    storage: FileSystem, key: str, *, digest: str | None = None, size: int | None = None
+    storage: FileSystem,
+    key: str,
+    *,
+    digest: str | None = None,
+    size: int | None = None,
+    mmap: Mapped = False,
 ) -> Any:
     """The value under a key.
 
@@ -50,6 +61,7 @@ def read_blob(
         key: its key there.
         digest: what its digest must be; None for anything.
         size: what its size must be; None for anything.
+        mmap: map raw frames of a local file; their digests are verified for "verified" only.
 
     Raises:
         BlobMissing: if there is nothing under the key.
@@ -61,11 +73,18 @@ def read_blob(
     began = time.perf_counter() if listeners else None
     with Source(storage, key) as source:
         try:
-            quote, tail = _ending(source)
-            _verify(source, quote, tail["digest"])
+            framed = framed_blob(source)
+            if framed is not None:
+                quote, tail = 0, framed.fields
+            else:
+                quote, tail = _ending(source)
+                format.check_digest(tail["digest"], source.pieces(quote + 1))
             if digest not in (None, tail["digest"]) or size not in (None, source.size):
                 raise BlobReplaced(key, str(storage))
-            value = _value(source, quote)
+            if framed is not None:
+                value = framed.value(_serializer_of(framed.description), mmap)
+            else:
+                value = _value(source, quote)
         except (StorageError, BlobReplaced):
             raise
         except Damaged as error:
@@ -90,18 +109,29 @@ def describe_blob(storage: FileSystem, key: str) -> BlobDescription:
     """
     with Source(storage, key) as source:
         try:
-            tail = _ending(source)[1]
+            framed = framed_blob(source)
+            tail = _ending(source)[1] if framed is None else framed.fields
+            description = _beginning(source)[0] if framed is None else framed.description
             return BlobDescription(
-                serializer=format.parsed(_beginning(source)[0]) or {},
+                serializer=format.parsed(description) or {},
                 upshot_version=str(tail["upshot_version"]),
                 created=datetime.fromisoformat(tail["created"]),
                 digest=tail["digest"],
                 size=source.size,
+                frames=None if framed is None else tuple(framed.sizes()),
             )
         except Damaged as error:
             raise UnreadableResult(key, str(storage), str(error)) from error
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableResult(key, str(storage), format.said(error)) from error
+
+
+def framed_blob(source: Source) -> FramedBlob | None:
+    """The blob, if it is one of raw frames, by how it begins."""
+    if source.between(0, len(format.FRAMES_BEGIN)) != format.FRAMES_BEGIN:
+        return None
+    opened: FramedBlob = _registry.load("room", "raw frames").FramedBlob(source)
+    return opened
 
 
 def _ending(source: Source) -> tuple[int, dict[str, Any]]:
@@ -123,25 +153,20 @@ def _beginning(source: Source) -> tuple[bytes, int]:
         limit *= 8
 
 
-def _verify(source: Source, quote: int, digest: str) -> None:
-    if not digest.startswith(f"{format.DIGEST}:"):
-        raise Damaged(f"its digest {digest[:20]!r} is of a kind that this upshot does not know")
-    found = format.new_hash()
-    for piece in source.pieces(quote + 1):
-        found.update(piece)
-    if digest != f"{format.DIGEST}:{found.hexdigest()}":
-        raise Damaged("its digest does not fit: it was damaged")
-
-
 def _value(source: Source, end: int) -> Any:
     description, begin = _beginning(source)
+    serializer = _serializer_of(description)
+    escaped = not serializer.escape_free
+    return serializer.load_from(data_reader(source, begin, end, escaped=escaped))
+
+
+def _serializer_of(description: bytes) -> Serializer:
     serializer = _serializer(description)
     if _registry.load("serializer", serializer.type) is not type(serializer):
         # its class was defined anew
         _serializer.cache_clear()
         serializer = _serializer(description)
-    escaped = not serializer.escape_free
-    return serializer.load_from(data_reader(source, begin, end, escaped=escaped))
+    return serializer
 
 
 @lru_cache(maxsize=64)

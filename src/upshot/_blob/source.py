@@ -28,7 +28,7 @@ class Source:
     def __init__(self, storage: FileSystem, key: str) -> None:
         self._storage, self._key = storage, key
         try:
-            self._file: BinaryIO = storage.open(key)
+            self._file: Any = storage.open(key)
         except FileNotFoundError as error:
             raise BlobMissing(key, str(storage)) from error
         except StorageError:
@@ -56,16 +56,37 @@ class Source:
             return self._start[begin:end]
         return self._read(end - begin, at=begin)
 
-    def pieces(self, end: int) -> Iterator[bytes]:
-        """All bytes up to `end`."""
-        for begin in range(0, end, format.PIECE):
-            yield self.between(begin, min(begin + format.PIECE, end))
+    def pieces(self, end: int, begin: int = 0) -> Iterator[bytes]:
+        """All bytes from `begin` up to `end`."""
+        for at in range(begin, end, format.PIECE):
+            yield self.between(at, min(at + format.PIECE, end))
+
+    def read_into(self, begin: int, target: memoryview) -> int:
+        """Fill `target` with the bytes from `begin`; gives how many there were."""
+        if begin + len(target) <= len(self._start) or not hasattr(self._file, "readinto"):
+            found = self.between(begin, begin + len(target))
+            target[: len(found)] = found
+            return len(found)
+        done = 0
+        try:
+            self._file.seek(begin)
+            while done < len(target) and (more := self._file.readinto(target[done:])):
+                done += more
+        except StorageError:
+            raise
+        except Exception as error:
+            raise self._refusal(error) from error
+        return done
+
+    def descriptor(self) -> int | None:
+        """That of a local file; None for other files, which are copies of what a storage holds."""
+        return self._file.fileno() if type(self._file) is io.FileIO else None
 
     def _read(self, size: int, at: int | None = None) -> bytes:
         try:
             if at is not None:
                 self._file.seek(at)
-            found = self._file.read(size)
+            found: bytes = self._file.read(size)
             while len(found) < size:
                 more = self._file.read(size - len(found))
                 if not more:
@@ -81,8 +102,8 @@ class Source:
         return StorageUnavailable(str(self._storage), f"read {self._key!r}", format.said(error))
 
 
-class _Text(io.RawIOBase):
-    """The text that stands between two places of a blob."""
+class _Part(io.RawIOBase):
+    """The bytes that stand between two places of a blob."""
 
     def __init__(self, source: Source, begin: int, end: int) -> None:
         self._source, self._at, self._end = source, begin, end
@@ -92,10 +113,9 @@ class _Text(io.RawIOBase):
 
     def readinto(self, target: WriteableBuffer) -> int:
         with memoryview(target).cast("B") as view:
-            found = self._source.between(self._at, min(self._at + len(view), self._end))
-            view[: len(found)] = found
-            self._at += len(found)
-            return len(found)
+            found = self._source.read_into(self._at, view[: self._end - self._at])
+            self._at += found
+            return found
 
 
 class _EscapedText(io.RawIOBase):
@@ -150,5 +170,10 @@ def data_reader(source: Source, begin: int, end: int, *, escaped: bool) -> Binar
     if end - begin <= format.SMALL:
         small = source.between(begin, end)
         return io.BytesIO(_unescaped(small) if escaped else small)
-    text: BinaryIO = io.BufferedReader(_Text(source, begin, end), format.PIECE)
+    text = part_reader(source, begin, end)
     return io.BufferedReader(_EscapedText(text), format.PIECE) if escaped else text
+
+
+def part_reader(source: Source, begin: int, end: int) -> BinaryIO:
+    """A reader of the bytes between two places."""
+    return io.BufferedReader(_Part(source, begin, end), format.PIECE)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 import orjson
 
+from upshot import _registry
 from upshot._blob import format
 from upshot._listeners import events, listeners
 from upshot._version import __version__
@@ -41,8 +42,12 @@ def write_blob(
     """
     began = time.perf_counter() if listeners else None
     with _Blob(storage, key) as blob:
-        _dump(serializer, value, blob.add)
-        written = blob.finish(created)
+        if serializer.framed:
+            frames = _registry.load("room", "raw frames").Frames(blob.put)
+            written = Written(*frames.write(serializer, value, created))
+        else:
+            _dump(serializer, value, blob.add)
+            written = blob.finish(created)
     if began is not None:
         events().tell_written(written.size, began)
     return written
@@ -117,17 +122,17 @@ class _Blob:
         if self._held_size > format.SMALL:
             for held in self._held:
                 self._hash.update(held)
-                self._write(held)
+                self.put(held)
             self._held, self._held_size = [], 0
 
     def finish(self, created: datetime) -> Written:
         rest = b"".join((*self._held, b'"'))
         self._hash.update(rest)
         digest = f"{format.DIGEST}:{self._hash.hexdigest()}"
-        self._write(rest + format.tail(__version__, created, digest))
+        self.put(rest + format.tail(__version__, created, digest))
         return Written(self._size, digest)
 
-    def _write(self, piece: bytes) -> None:
+    def put(self, piece: bytes) -> None:
         try:
             if self._file is None:
                 writing = self._storage.writing(self._key)

@@ -51,6 +51,7 @@ class Look:
                 "created": iso_moment(blob.created),
                 "digest": blob.digest,
                 "size": blob.size,
+                "frames": blob.frames,
             },
             "run": None if self._run is None else facts(self._run),
         }
@@ -95,6 +96,8 @@ class Look:
 def _of_blob(blob: BlobDescription) -> Iterator[tuple[Cell, Cell]]:
     yield "size", size(blob.size)
     yield "serializer", _serializer_text(blob.serializer)
+    if blob.frames is not None:
+        yield "raw frames", f"{len(blob.frames)}, of {size(sum(blob.frames))}"
     yield "written", f"{local_time(blob.created.timestamp())} by upshot {blob.upshot_version}"
     yield "digest", blob.digest
 

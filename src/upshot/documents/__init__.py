@@ -4,7 +4,7 @@ They are nouns: they hold facts and turn into JSON and back. The value that a re
 memory belongs to none of that: not to its equality, hash, repr, copies or pickle.
 """
 
-from upshot.documents.base import DROPPED, BaseResult, Reader
+from upshot.documents.base import DROPPED, BaseResult, Mapped, Reader
 from upshot.documents.failure import Failure, describe, revive
 from upshot.documents.kinds import (
     LITERALS,
@@ -22,6 +22,7 @@ __all__ = [
     "BaseResult",
     "Failure",
     "LiteralResult",
+    "Mapped",
     "PersistedResult",
     "Reader",
     "ResultDocument",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 from pydantic import ConfigDict
 
@@ -11,6 +11,8 @@ from upshot._models import Dispatched
 from upshot.exceptions import NotPersisted
 
 R = TypeVar("R")
+# what is wanted of raw frames: that they are mapped into memory, and that their digests are right
+Mapped = bool | Literal["verified"]
 
 
 class _Dropped:
@@ -29,7 +31,7 @@ DROPPED: Any = _Dropped()
 class Reader(Protocol):
     """Turns a reference back into the value that it stands for."""
 
-    def __call__(self, reference: Any, *, trust: bool) -> Any:
+    def __call__(self, reference: Any, *, trust: bool, mmap: Mapped) -> Any:
         """The value behind a reference."""
 
 
@@ -70,32 +72,35 @@ class BaseResult(Dispatched, Generic[R]):
         """Whether the value was let go on purpose."""
         return getattr(self, "_value", None) is DROPPED
 
-    def fetch(self, *, trust: bool = False) -> R:
+    def fetch(self, *, trust: bool = False, mmap: Mapped = False) -> R:
         """The value, read now if it is not in memory; blocks, whoever calls.
 
         Raises:
             MissingResult: a subclass of it that names the cause.
         """
         held: R = getattr(self, "_value", DROPPED)
-        return self._read(trust) if held is DROPPED else held
+        return self._read(trust, mmap) if held is DROPPED else held
 
-    async def afetch(self, *, trust: bool = False) -> R:
+    async def afetch(self, *, trust: bool = False, mmap: Mapped = False) -> R:
         """As `fetch`, without blocking the loop."""
         if self.has_cached_object():
             return self.fetch()
-        return await in_thread(lambda: self.fetch(trust=trust))
+        return await in_thread(lambda: self.fetch(trust=trust, mmap=mmap))
 
     @compatible(aio=afetch)
-    def get(self, *, trust: bool = False) -> Any:
+    def get(self, *, trust: bool = False, mmap: Mapped = False) -> Any:
         """The value; an awaitable of it where the caller is async.
 
         Args:
             trust: read it also where its place is in no storage that is known here.
+            mmap: map arrays of a `framed/pickle` result into memory if they are in a local file,
+                and leave their digests unverified; `"verified"` to verify them. Other results are
+                read.
 
         Raises:
             MissingResult: a subclass of it that names the cause.
         """
-        return self.fetch(trust=trust)
+        return self.fetch(trust=trust, mmap=mmap)
 
     def remember(self, obj: R, *, keep: bool) -> Self:
         """This result, made of a value just now: it holds the value, or only its type's name."""
@@ -112,7 +117,7 @@ class BaseResult(Dispatched, Generic[R]):
             name = type(self.fetch()).__name__
         return "" if name is None else f" of type `{name}`"
 
-    def _read(self, trust: bool) -> R:
+    def _read(self, trust: bool, mmap: Mapped) -> R:
         raise NotPersisted
 
     # that a value was let go is no value: copies are told

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StrictBool, StrictStr
 from upshot import _registry
 from upshot._bridge import compatible
 from upshot._html import facts
-from upshot.documents.base import BaseResult, Reader
+from upshot.documents.base import BaseResult, Mapped, Reader
 from upshot.exceptions import DroppedFromMemory, NotPersisted
 
 R = TypeVar("R")
@@ -39,7 +39,7 @@ class UnpersistedResult(BaseResult[R]):
         held = (self._value,) if hasattr(self, "_value") else ()
         return _unpersisted, held
 
-    def _read(self, trust: bool) -> R:
+    def _read(self, trust: bool, mmap: Mapped) -> R:
         if self.is_dropped():
             raise DroppedFromMemory
         raise NotPersisted
@@ -91,7 +91,7 @@ class LiteralResult(BaseResult[R]):
         """True: the value is always at hand."""
         return True
 
-    def fetch(self, *, trust: bool = False) -> R:
+    def fetch(self, *, trust: bool = False, mmap: Mapped = False) -> R:
         """The value."""
         return self.value  # type: ignore[return-value]
 
@@ -179,9 +179,9 @@ class PersistedResult(BaseResult[R]):
         }
         return facts("Reference", rows)
 
-    def _read(self, trust: bool) -> R:
+    def _read(self, trust: bool, mmap: Mapped) -> R:
         read: Reader = _registry.load("room", "reader")
-        value: R = read(self, trust=trust)
+        value: R = read(self, trust=trust, mmap=mmap)
         if not self.is_dropped():
             self.hold(value)
         return value
@@ -214,7 +214,7 @@ class UnknownResult(BaseResult[R]):
         """True: the value is always at hand."""
         return True
 
-    def fetch(self, *, trust: bool = False) -> R:
+    def fetch(self, *, trust: bool = False, mmap: Mapped = False) -> R:
         """None."""
         return None  # type: ignore[return-value]
 

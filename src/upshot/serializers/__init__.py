@@ -9,6 +9,7 @@ _PLACES = {
     "CompressedJSONSerializer": "compressed",
     "CompressedPickleSerializer": "compressed",
     "CompressedSerializer": "compressed",
+    "FramedPickleSerializer": "framed",
     "JSONSerializer": "json",
     "PickleSerializer": "pickle",
     "upshot_json_object_decoder": "json",

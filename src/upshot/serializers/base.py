@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, ClassVar
 
 from pydantic import ConfigDict
@@ -22,10 +22,12 @@ class Serializer(Dispatched):
     Attributes:
         escape_free: whether the text is ASCII without quotes, backslashes and control characters,
             as base64 is; a blob then holds it as it is.
+        framed: whether it has `dump_frames` and `load_frames`; a blob then holds what these make.
     """
 
     registry_kind: ClassVar[str] = "serializer"
     escape_free: ClassVar[bool] = False
+    framed: ClassVar[bool] = False
     model_config = ConfigDict(extra="forbid")
 
     type: str
@@ -56,6 +58,19 @@ class Serializer(Dispatched):
         than `n` bytes only at the end.
         """
         return self.loads(reader.read())
+
+    def dump_frames(self, value: Any, write: Callable[[Any], object]) -> Sequence[memoryview]:
+        """Hand a value's bytes to `write`, piece by piece; gives buffers that belong to them.
+
+        Raises:
+            UnserializableValue: as `dumps`.
+            StorageError: whatever of it `write` raises.
+        """
+        raise NotImplementedError
+
+    def load_frames(self, reader: BinaryIO, frames: Sequence[Any]) -> Any:
+        """The value of what `dump_frames` wrote, and of its buffers."""
+        raise NotImplementedError
 
     def description(self) -> dict[str, Any]:
         """What a blob says of its serializer: enough to make an equal one."""

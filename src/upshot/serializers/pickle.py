@@ -17,7 +17,7 @@ from upshot.serializers.base import Serializer
 
 PROTOCOL = 5
 SMALL = 64 * 1024  # bytes of a text that is not worth a reader
-_STREAMING = {"cloudpickle": cloudpickle.CloudPickler, "pickle": pickle.Pickler}
+PICKLERS: dict[str, Any] = {"cloudpickle": cloudpickle.CloudPickler, "pickle": pickle.Pickler}
 
 
 class PickleSerializer(Serializer):
@@ -62,7 +62,7 @@ class PickleSerializer(Serializer):
 
     def dump_to(self, value: Any, write: Callable[[bytes], object]) -> None:
         """Pickle a value piece by piece."""
-        pickler = _STREAMING.get(self.picklelib)
+        pickler = PICKLERS.get(self.picklelib)
         if pickler is None:
             write(self.dumps(value))
             return
@@ -77,7 +77,7 @@ class PickleSerializer(Serializer):
 
     def load_from(self, reader: BinaryIO) -> Any:
         """Unpickle a value piece by piece."""
-        if self.picklelib not in _STREAMING:
+        if self.picklelib not in PICKLERS:
             return self.loads(reader.read())
         start = reader.read(SMALL)
         if len(start) < SMALL:
@@ -88,9 +88,11 @@ class PickleSerializer(Serializer):
         return _registry.import_path(self.picklelib)
 
     def _discard(self, value: Any) -> None:
-        _STREAMING[self.picklelib](_Nowhere(), PROTOCOL).dump(value)
+        PICKLERS[self.picklelib](Nowhere(), PROTOCOL).dump(value)
 
 
-class _Nowhere:
+class Nowhere:
+    """Takes bytes, to see whether there are any."""
+
     def write(self, data: Any) -> None:
         """Forget it."""

@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import pathlib
+import pickle
 import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -73,6 +74,27 @@ OBJECTS: dict[str, Any] = {
         dt.timedelta(days=-3, microseconds=7),
     ],
     "dataclass": [Point(0.5, 1.0), Point(1.0, 2.0, b"\xff")],
+}
+
+
+class Block:
+    """Something that has a buffer of its own beside its pickle."""
+
+    def __init__(self, content: Any) -> None:
+        self.content = bytes(content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Block) and self.content == other.content
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Block, (pickle.PickleBuffer(self.content),)
+
+
+FRAMES: dict[str, Any] = {
+    "no-frames": PLAIN["nested"],
+    "two-frames": [Block(bytes(range(256))), "between", Block(b"other" * 30)],
 }
 
 
