@@ -211,6 +211,7 @@ def test_an_upload_that_fails_in_the_middle_leaves_the_old_bytes(
         with pytest.raises(StorageUnavailable, match="the third part"):
             s3.write_path("large", LARGE)
     assert s3.read_path("large") == b"old"
+    assert s3.filesystem.filesystem.list_multipart_uploads(s3.bucket_path.partition("/")[0]) == []
 
 
 def test_a_file_of_azure_that_is_replaced_while_it_is_read_is_read_again(azure: Azure) -> None:

@@ -30,7 +30,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
     """A reader that gives a new list each time, and what it was asked for."""
     asked: list[tuple[str, bool]] = []
 
-    def read(reference: PersistedResult[Any], *, trust: bool) -> Any:
+    def read(reference: PersistedResult[Any], *, trust: bool, mmap: Any) -> Any:
         asked.append((reference.storage_key, trust))
         return [len(asked)]
 
@@ -66,7 +66,7 @@ def test_a_dropped_reference_reads_each_time(reads: list[tuple[str, bool]]) -> N
 
 
 def test_a_read_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(reference: PersistedResult[Any], *, trust: bool) -> Any:
+    def read(reference: PersistedResult[Any], *, trust: bool, mmap: Any) -> Any:
         raise BlobMissing(reference.storage_key, "here")
 
     loaded: dict[tuple[str, str], object] = {**_registry._loaded, ("room", "reader"): read}
@@ -74,7 +74,7 @@ def test_a_read_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> No
     document = reference()
     with pytest.raises(BlobMissing):
         document.get()
-    loaded["room", "reader"] = lambda reference, trust: "there now"
+    loaded["room", "reader"] = lambda reference, trust, mmap: "there now"
     assert document.get() == "there now"
 
 

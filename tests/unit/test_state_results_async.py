@@ -40,7 +40,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What is in a storage, by key; read in which thread stands under `thread`."""
     values: dict[str, Any] = {}
 
-    def read(reference: PersistedResult[Any], *, trust: bool) -> Any:
+    def read(reference: PersistedResult[Any], *, trust: bool, mmap: Any) -> Any:
         values["thread"] = threading.get_ident()
         try:
             return values[reference.storage_key]

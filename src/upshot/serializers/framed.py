@@ -11,6 +11,7 @@ from pydantic import field_validator
 
 from upshot.exceptions import StorageError
 from upshot.serializers._base64 import decode
+from upshot.serializers._columns import without_copies
 from upshot.serializers._trouble import unserializable
 from upshot.serializers.base import Serializer
 from upshot.serializers.pickle import PICKLERS, PROTOCOL, Nowhere, PickleSerializer
@@ -67,7 +68,8 @@ class FramedPickleSerializer(Serializer):
             return True
 
         try:
-            PICKLERS[self.picklelib](_Writer(write), PROTOCOL, buffer_callback=keep).dump(value)
+            pickler = PICKLERS[self.picklelib](_Writer(write), PROTOCOL, buffer_callback=keep)
+            without_copies(pickler).dump(value)
         except StorageError:
             raise
         except Exception as error:

@@ -12,6 +12,7 @@ from pydantic import field_validator
 from upshot import _registry
 from upshot.exceptions import StorageError
 from upshot.serializers._base64 import Base64Writer, decode, decoding, encode
+from upshot.serializers._columns import without_copies
 from upshot.serializers._trouble import unserializable
 from upshot.serializers.base import Serializer
 
@@ -68,7 +69,7 @@ class PickleSerializer(Serializer):
             return
         text = Base64Writer(write)
         try:
-            pickler(text, PROTOCOL).dump(value)
+            without_copies(pickler(text, PROTOCOL)).dump(value)
         except StorageError:
             raise
         except Exception as error:
