@@ -70,6 +70,22 @@ def methods_of_what_cannot_be_pickled(calls: Calls) -> Pair:
     return Source(1).get, Source(2).get
 
 
+def methods_of_what_says_how_it_is_pickled(calls: Calls) -> Pair:
+    class Source:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __getstate__(self) -> Any:
+            return {}
+
+        @task
+        def get(self) -> int:
+            calls[self.number] += 1
+            return self.number
+
+    return Source(1).get, Source(2).get
+
+
 def methods_of_classes(calls: Calls) -> Pair:
     class Source:
         number = 1
@@ -143,6 +159,15 @@ def partials(calls: Calls) -> Pair:
         return number
 
     return Task(functools.partial(get, 1)), Task(functools.partial(get, 2))
+
+
+def functions_of_other_namespaces(calls: Calls) -> Pair:
+    def made(number: int) -> Any:
+        names = {"calls": calls, "NUMBER": number, "__name__": "somewhere"}
+        exec("def get():\n    calls[NUMBER] += 1\n    return NUMBER", names)
+        return Task(names["get"])
+
+    return made(1), made(2)
 
 
 def callable_objects(calls: Calls) -> Pair:
@@ -264,12 +289,14 @@ def mapped(calls: Calls) -> Pair:
 WAYS = [
     methods,
     methods_of_what_cannot_be_pickled,
+    methods_of_what_says_how_it_is_pickled,
     methods_of_classes,
     flows_that_are_methods,
     static_methods_of_classes_made_alike,
     closures,
     defaults,
     partials,
+    functions_of_other_namespaces,
     callable_objects,
     bound_methods,
     decorated_functions,

@@ -37,6 +37,7 @@ class Identities:
         self._under_way: set[int] = set()
         self._came_round = False
         self._outer = {id(cell): cell for cell in _cells_around(flow, set())}
+        self._globals = getattr(_function_of(flow), "__globals__", None)
 
     def of_definition(self, defined: Any, digesting: Digesting) -> bytes:
         """What a function or a class is known by.
@@ -103,7 +104,16 @@ class Identities:
             own = {name: part for name, part in vars(defined).items() if _counts(name, part)}
             return [*where, list(defined.__bases__), own]
         around = [self._held(cell) for cell in defined.__closure__ or ()]
-        return [*where, code_of(defined), defined.__defaults__, defined.__kwdefaults__, around]
+        made_with = [defined.__defaults__, defined.__kwdefaults__, self._names(defined)]
+        return [*where, code_of(defined), *made_with, around]
+
+    def _names(self, function: FunctionType) -> Any:
+        """Where a function finds its global names: in its module, or in what was given `exec`."""
+        found = function.__globals__
+        if found is self._globals:
+            return "those of the flow"
+        module = sys.modules.get(function.__module__)
+        return "the module's" if found is getattr(module, "__dict__", None) else os.urandom(16)
 
     def _held(self, cell: CellType) -> list[Any]:
         if id(cell) in self._outer:
@@ -116,10 +126,8 @@ class Identities:
 
 def _cells_around(fn: Any, seen: set[int]) -> Iterator[CellType]:
     """The variables that a function takes from around it, and those that its helpers take."""
-    fn = getattr(fn, "__func__", fn)
-    fn = fn if isinstance(fn, FunctionType) else getattr(fn, "fn", None)  # of a flow, of a task
-    fn = fn.__func__ if isinstance(fn, MethodType) else fn
-    if not isinstance(fn, FunctionType) or id(fn) in seen:
+    fn = _function_of(fn)
+    if fn is None or id(fn) in seen:
         return
     seen.add(id(fn))
     for cell in fn.__closure__ or ():
@@ -129,6 +137,13 @@ def _cells_around(fn: Any, seen: set[int]) -> Iterator[CellType]:
         except ValueError:
             continue
         yield from _cells_around(held, seen)
+
+
+def _function_of(fn: Any) -> FunctionType | None:
+    """The function of a method, of a flow or of a task."""
+    fn = fn if isinstance(fn, FunctionType | MethodType) else getattr(fn, "fn", None)
+    fn = fn.__func__ if isinstance(fn, MethodType) else fn
+    return fn if isinstance(fn, FunctionType) else None
 
 
 def _is_named(kind: type) -> bool:

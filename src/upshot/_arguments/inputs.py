@@ -117,7 +117,9 @@ class _Inputs(Digesting):
         if type(value) is partial:
             return [value.func, value.args, value.keywords]
         if type(value) is MethodType:
-            return [value.__func__, value.__self__]
+            # what an object leaves out of its pickle its method may use
+            said = vars(value.__self__) if _pickles_itself(value.__self__) else None
+            return [value.__func__, value.__self__, said]
         return None
 
     def pickled(self, value: Any) -> bytes:
@@ -138,6 +140,13 @@ class _Inputs(Digesting):
 
     def _definition(self, defined: Any) -> bytes:
         return self._identities.of_definition(defined, self)
+
+
+def _pickles_itself(value: Any) -> bool:
+    """Whether the class of an object says what of its attributes goes into a pickle."""
+    kind, names = type(value), ("__getstate__", "__reduce__", "__reduce_ex__")
+    own = any(getattr(kind, name, None) is not getattr(object, name, None) for name in names)
+    return own and not isinstance(value, type | BaseModel) and hasattr(value, "__dict__")
 
 
 def _parts_of_state(state: State[Any]) -> list[Any]:
