@@ -1,7 +1,10 @@
 """Slots of tags that have limits: who has some, and who waits for one in this process.
 
-Who waits is woken when a run of this process gives back a slot. What other processes do is not
-told here, so one thread has those that wait look again, less and less often, while there are any.
+Who waits is woken when a run of this process gives back a slot. What other processes do nobody
+tells: a store is a file, and SQLite gives no notice of its changes, nor does the system of the
+death of a process that is no child. So while another process has a slot that is waited for, one
+thread has those that wait look again, less and less often. Where this process has them all, it does
+so very seldom: only the limit can be changed, or be reset, from outside.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from upshot._concurrency.waiting import Completion, run_here
 from upshot.records import Run
 from upshot.runstore import Limit, RunStore
 
-SOONEST, LATEST = 0.02, 0.5  # seconds after which those that wait look again
+# seconds after which those look again that wait for slots which other processes have
+SOONEST, LATEST = 0.02, 0.5
+SELDOM = 5.0  # and those that wait for slots of this process
 
 # the tags of the task runs that go on around: these have the slots for runs that they call
 covered: ContextVar[frozenset[str]] = ContextVar("upshot_covered_tags", default=frozenset())
@@ -70,6 +75,7 @@ class Slots:
             key = (id(store), full.tag)
             stood_there = place is not None and place[0] == key
             if stood_there and not self.turn.done():
+                _note_others(key, full)
                 return full
             if self._leave() and place is not None and not stood_there:
                 _wake([place[0]])
@@ -136,7 +142,11 @@ def slots_of(run: Run, *, awaits: bool) -> tuple[Slots | None, frozenset[str]]:
 _lock = threading.Lock()
 _lines: dict[_Key, deque[Completion]] = {}
 _holders: dict[_Key, dict[bytes, Completion]] = {}  # the runs of this process that have slots
+# what other processes had some of when somebody looked, and whether that was since the last time
+# that those that wait were woken for it
+_of_others: dict[_Key, bool] = {}
 _watches = False
+_hurry = threading.Event()
 
 
 def _line_up(key: _Key, full: Limit, *, first: bool) -> Completion:
@@ -150,7 +160,7 @@ def _line_up(key: _Key, full: Limit, *, first: bool) -> Completion:
         holders = list(_holders.get(key, {}).values())
     here = threading.get_ident()
     after: Sequence[Completion] = ()
-    if len(holders) >= len(full.runs):
+    if not _note_others(key, full):
         after = [one for one in holders if not one.needs_loop_of(here)][:1] or holders[:1]
     turn = Completion(f"a slot of the tag {key[1]!r}", after)
     with _lock:
@@ -160,6 +170,18 @@ def _line_up(key: _Key, full: Limit, *, first: bool) -> Completion:
             _watches = True
             threading.Thread(target=_watch, name="upshot-slots", daemon=True).start()
     return turn
+
+
+def _note_others(key: _Key, full: Limit) -> bool:
+    """Whether other processes have slots; then those that wait are to look again soon."""
+    with _lock:
+        held = _holders.get(key, {})
+        if all(run.bytes in held for run in full.runs):
+            return False
+        if key not in _of_others:
+            _hurry.set()
+        _of_others[key] = True
+        return True
 
 
 def _give_back(keys: Iterable[_Key], uid: bytes) -> None:
@@ -202,23 +224,35 @@ def _wake(keys: Iterable[_Key]) -> None:
 
 def _watch() -> None:
     global _watches
-    pause = SOONEST
+    pause, all_look = SOONEST, time.monotonic() + SELDOM
     while True:
-        time.sleep(pause)
-        pause = min(2 * pause, LATEST)
+        hurried = _hurry.wait(pause if _of_others else SELDOM)
         with _lock:
-            keys = list(_lines)
-            if not keys:
+            if hurried:
+                _hurry.clear()
+                pause = SOONEST
+                continue
+            for key, seen in list(_of_others.items()):
+                if seen and key in _lines:
+                    _of_others[key] = False
+                else:
+                    del _of_others[key]
+            if not _lines:
                 _watches = False
                 return
+            keys = list(_of_others)
+            if (now := time.monotonic()) >= all_look:
+                keys, all_look = list(_lines), now + SELDOM
+        pause = min(2 * pause, LATEST)
         _wake(keys)
 
 
 def _start_over() -> None:
     """In a forked child nobody waits, and nobody has a slot."""
-    global _lock, _watches
-    _lock, _watches = threading.Lock(), False
+    global _lock, _watches, _hurry
+    _lock, _watches, _hurry = threading.Lock(), False, threading.Event()
     _lines.clear()
+    _of_others.clear()
     _holders.clear()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -14,6 +15,7 @@ from upshot._engine.task_run import TaskCall, run_task
 from upshot.exceptions import CancelledRun, RunStoreUnavailable
 from upshot.records import StateType
 from upshot.runstore import Limit
+from upshot.runstore._limits import Taken
 from upshot.runstore.memory import MemoryRunStore
 
 
@@ -212,3 +214,83 @@ class TestTurns:
         key = (id(store), "a")
         assert key not in _limits._lines
         assert key not in _limits._holders
+
+
+class Counted(MemoryRunStore):
+    """Counts how often somebody looks for a slot."""
+
+    looks = 0
+
+    def take_slots(self, run: UUID, tags: Sequence[str]) -> Taken:
+        self.looks += 1
+        return super().take_slots(run, tags)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks again does so all the time."""
+    monkeypatch.setattr(_limits, "SOONEST", 0.0)
+    monkeypatch.setattr(_limits, "LATEST", 0.0)
+    monkeypatch.setattr(_limits, "SELDOM", 60.0)
+    # and the thread that a test before this one has left is not there
+    monkeypatch.setattr(_limits, "_watches", False)
+    monkeypatch.setattr(_limits, "_hurry", threading.Event())
+
+
+@pytest.mark.usefixtures("at_once")
+class TestLooks:
+    """How often those look that wait."""
+
+    def test_nobody_looks_for_a_slot_that_this_process_has_until_it_is_given_back(
+        self, world: World
+    ) -> None:
+        store = Counted()
+        store.put_limit("a", 1)
+        holder, waiting = Taker(store, world, "a"), Taker(store, world, "a")
+        holder.take()
+        assert waiting.take() is not None
+        turn, looks = waiting.slots.turn, store.looks
+        assert looks == 3  # one more when it stands in line
+        with pytest.raises(TimeoutError):
+            turn.result(0.1)  # in which one who looks all the time would have been told
+
+        holder.free()
+        turn.result(20)
+        assert waiting.take() is None
+        assert store.looks == looks + 1
+        waiting.free()
+
+    def test_who_waits_for_a_slot_of_another_process_looks_again(self, world: World) -> None:
+        store, other = Counted(), uuid4()
+        store.put_limit("a", 1)
+        store.take_slots(other, ["a"])  # as another process does it: nobody here is told
+        waiting = Taker(store, world, "a")
+        full = waiting.take()
+        while full is not None:
+            waiting.slots.turn.result(20)
+            if store.looks > 5:
+                store.free_slots(other)
+            full = waiting.take()
+        waiting.free()
+
+    def test_who_waits_notices_that_another_process_takes_the_slot(self, world: World) -> None:
+        store, other = Counted(), uuid4()
+        store.put_limit("a", 1)
+        holder, waiting = Taker(store, world, "a"), Taker(store, world, "a")
+        holder.take()
+        waiting.take()
+        free_slots = store.free_slots
+
+        def freed(run: UUID) -> None:
+            free_slots(run)
+            store.take_slots(other, ["a"])
+
+        store.free_slots = freed  # type: ignore[method-assign]
+        holder.free()
+        del store.free_slots
+        waiting.slots.turn.result(20)
+        assert waiting.take() is not None
+        waiting.slots.turn.result(20)  # told by nobody but the thread that looks
+        store.free_slots(other)
+        assert waiting.take() is None
+        waiting.free()

@@ -12,12 +12,18 @@ from upshot._later import asyncio
 
 
 class Job:
-    """Async work for a sync caller, done by one loop: the first that comes to it."""
+    """Async work for a sync caller, done by one loop: the first that comes to it.
+
+    Attributes:
+        done: ends when it has ended.
+        begun: set when a loop need no longer come to it: it has begun, or never will.
+        dropped: whether it was cancelled before it began.
+    """
 
     def __init__(self, work: Callable[[], Awaitable[Any]]) -> None:
         self.done = Completion("async work")
         self.begun, self._ended = threading.Event(), threading.Event()
-        self.dropped = False  # it was cancelled before it began
+        self.dropped = False
         self._work: Callable[[], Awaitable[Any]] | None = work
         self._claim = threading.Lock()
         self._value: Any = None
@@ -82,6 +88,7 @@ class Job:
         """Have the work cancelled; False if it had not begun, and never will."""
         if self.dropped or self._claim.acquire(blocking=False):
             self.dropped, self._work = True, None
+            self.begun.set()
             return False
         self.begun.wait()
         with suppress(RuntimeError):  # its loop has ended, and it before

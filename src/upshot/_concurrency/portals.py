@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from upshot._concurrency.jobs import Job
 from upshot._concurrency.waiting import enter, given_up, interruptible
@@ -22,8 +22,7 @@ T = TypeVar("T")
 Refused: TypeAlias = Callable[[BaseException], object]
 
 STALL = 0.1  # seconds after which a loop that does not begin a job is taken to be blocked
-LOOK = 0.1  # seconds between two looks at the jobs that were started
-IDLE_LOOKS = 20  # after so many at none, the thread that looks ends
+IDLE_SECONDS = 2.0  # after so long without a job, the thread that looks after them ends
 END_PATIENCE = 5.0  # seconds that the end of the interpreter waits for a loop to stop
 
 
@@ -63,13 +62,8 @@ class Portal:
 
     def offer(self, job: Job) -> bool:
         """Have its loop begin a job when it comes to that; False if it has ended."""
-
-        def begin() -> None:
-            self.stalled = False
-            job.begin()
-
         try:
-            self._loop.call_soon_threadsafe(begin)
+            self._loop.call_soon_threadsafe(job.begin)
         except RuntimeError:
             return False
         return True
@@ -78,8 +72,16 @@ class Portal:
         """Whether its loop begins a job soon."""
         if not self.offer(job):
             return False
-        self.stalled = not job.begun.wait(STALL)
-        return not self.stalled
+        if job.begun.wait(STALL):
+            return True
+        self.stall()
+        return False
+
+    def stall(self) -> None:
+        """Give it no more jobs until its loop goes on."""
+        self.stalled = True
+        with suppress(RuntimeError):  # the loop may have come to the job only just now
+            self._loop.call_soon_threadsafe(setattr, self, "stalled", False)
 
     def close(self) -> None:
         """Stop the loop, unless that takes too long: then the end of the process stops it."""
@@ -135,9 +137,10 @@ def start(work: Callable[[], Awaitable[None]], refused: Refused) -> None:
     try:
         portal = next((portal for portal in _free() if portal.offer(job)), None)
         if portal is None:
-            portal = _opened()
+            portal = Portal()
             portal.offer(job)
-        _watch.add(job, portal, refused)
+            _add(portal)
+        _watch.add(_Started(time.monotonic() + STALL, job, portal, refused))
     except RuntimeError as error:
         refused(error)
 
@@ -147,40 +150,56 @@ def _free() -> list[Portal]:
         return [portal for portal in _open if not (portal.callers or portal.stalled)]
 
 
-def _opened() -> Portal:
-    portal = Portal()
+def _add(portal: Portal) -> None:
     with _lock:
         _open.append(portal)
-    return portal
 
 
 def _give(job: Job) -> None:
+    """Have a job begun; returns when it is, or when it was dropped."""
     try:
-        free = _free()
-        while not any(portal.takes(job) for portal in free):
-            free = [_opened()]
+        if any(portal.takes(job) for portal in _free()):
+            return
+        # nobody else can block this one before it has begun the job, however long that takes
+        portal = Portal()
+        portal.offer(job)
+        job.begun.wait()
+        _add(portal)
     except BaseException:
         job.cancel()
         raise
 
 
+class _Started(NamedTuple):
+    """A job that a portal was offered, and by when its loop must have begun it."""
+
+    due: float
+    job: Job
+    portal: Portal
+    refused: Refused
+
+
 class _Watch:
     """Hands jobs that a loop does not begin to another one, so that who starts them need not wait.
 
-    It looks at them now and then: to be woken for each would cost more than to start it.
+    That a loop is blocked nobody tells: it shows in that a job is not begun when its time is over.
+    So a thread sleeps until then, and looks. It is woken for no job but the first after a rest, for
+    that would cost more than to start the job; and it does not look while there are none.
     """
 
     def __init__(self) -> None:
-        self._jobs: deque[tuple[float, Job, Portal, Refused]] = deque()
-        self._lock = threading.Lock()
-        self._looks = False
+        self._jobs: deque[_Started] = deque()  # without those at its head that have begun
+        self._changed = threading.Condition(threading.Lock())
+        self._rests = self._looks = False
 
-    def add(self, job: Job, portal: Portal, refused: Refused) -> None:
-        """Look after a job that was offered to a portal."""
-        self._jobs.append((time.monotonic() + STALL, job, portal, refused))
-        if self._looks:
-            return
-        with self._lock:
+    def add(self, started: _Started) -> None:
+        """Look after a job."""
+        with self._changed:
+            self._drop_begun()  # here, too: however late the thread is, none of them stays
+            self._jobs.append(started)
+            if self._rests:
+                self._rests = False
+                self._changed.notify()
             looks, self._looks = self._looks, True
         if not looks:
             run = partial(Context().run, self._look)
@@ -188,28 +207,42 @@ class _Watch:
                 threading.Thread(target=run, name="upshot-portal-watch", daemon=True).start()
 
     def _look(self) -> None:
-        idle = 0
-        while idle < IDLE_LOOKS:
-            time.sleep(LOOK)
-            idle = 0 if self._jobs else idle + 1
-            while self._jobs and self._is_over(*self._jobs[0]):
-                self._jobs.popleft()
-        self._looks = False
-        if self._jobs:  # one came just now, and found this thread at work
-            _, job, portal, refused = self._jobs.popleft()
-            self.add(job, portal, refused)
+        while (first := self._first()) is not None:
+            left = first.due - time.monotonic()
+            if left <= 0:
+                self._hand_on(first)
+            del first  # it is kept for no longer than it must be
+            time.sleep(max(left, 0))
 
-    def _is_over(self, due: float, job: Job, portal: Portal, refused: Refused) -> bool:
-        if job.begun.is_set() or job.dropped:
-            return True
-        if time.monotonic() < due:
-            return False
-        portal.stalled = True
+    def _first(self) -> _Started | None:
+        """The first job that has not begun, waited for; None if none comes."""
+        with self._changed:
+            self._drop_begun()
+            while not self._jobs:
+                self._rests = True
+                comes = self._changed.wait(IDLE_SECONDS)
+                self._rests = False
+                self._drop_begun()
+                if not comes and not self._jobs:
+                    self._looks = False
+                    return None
+            return self._jobs[0]
+
+    def _drop_begun(self) -> None:
+        while self._jobs and self._jobs[0].job.begun.is_set():
+            self._jobs.popleft()
+
+    def _hand_on(self, late: _Started) -> None:
+        with self._changed:
+            self._drop_begun()
+            if not self._jobs or self._jobs[0] is not late:
+                return
+            self._jobs.popleft()
+        late.portal.stall()
         try:
-            _give(job)
+            _give(late.job)
         except RuntimeError as error:
-            refused(error)
-        return True
+            late.refused(error)
 
 
 _watch = _Watch()

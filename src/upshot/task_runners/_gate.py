@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import anyio
@@ -14,9 +14,6 @@ from upshot._concurrency.loops import thread_safe
 
 MOST_BYTES = 48 * 2**20
 _SMALL = 2**20
-# seconds after which a thread that was not woken looks again: woken is only one for each value
-# that was stored, lest all begin at once, and that one's function may take its time
-_PATIENCE = 0.5
 
 
 class Gate:
@@ -30,20 +27,18 @@ class Gate:
         self._most = most
         self._held = 0
         self._lock = threading.Lock()
-        self._blocked: list[threading.Event] = []
+        self._blocked: list[Event] = []
         self._waiting: list[Callable[[], object]] = []
 
     def wait(self) -> None:
-        """Block until it is open."""
+        """Block until it is open. When the function that comes next has ended, `pass_on`."""
         while self._held > self._most:
-            event = threading.Event()
+            event = Event()
             with self._lock:
                 if self._open():
                     return
                 self._blocked.append(event)
-            if not event.wait(_PATIENCE):
-                with self._lock, suppress(ValueError):
-                    self._blocked.remove(event)
+            event.wait()
 
     async def wait_async(self) -> None:
         """Wait until it is open, without blocking the loop."""
@@ -72,12 +67,33 @@ class Gate:
             if not self._open():
                 return
             waiting, self._waiting = self._waiting, []
-            # the latest one, so that few threads do the work: each keeps memory of its own
-            blocked = self._blocked.pop() if self._blocked else None
-        if blocked is not None:
-            blocked.set()
+            blocked = self._let_in(size)
+        for event in blocked:
+            event.set()
         for wake in waiting:  # each looks again when it is its turn
             wake()
+
+    def _let_in(self, size: int) -> list[Event]:
+        """The threads that shall look again now that a value of this size has left.
+
+        So many as there is room for if their values are as large, and one at least; all when
+        nothing is being stored, for then nobody else would wake them.
+        """
+        count = max((self._most - self._held) // size, 1) if self._held else len(self._blocked)
+        # the latest, so that few threads do the work: each keeps memory of its own
+        start = max(len(self._blocked) - count, 0)
+        let_in = self._blocked[start:]
+        del self._blocked[start:]
+        return let_in
+
+    def pass_on(self) -> None:
+        """Let another thread in, if there is room: a function has ended that had passed."""
+        if not self._blocked:
+            return
+        with self._lock:
+            let_in = self._blocked.pop() if self._blocked and self._open() else None
+        if let_in is not None:
+            let_in.set()
 
     def counted(self, keep: Callable[[Any], Any], value: Any) -> Any:
         """What `keep` makes of a value, which counts meanwhile."""

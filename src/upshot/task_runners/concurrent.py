@@ -77,6 +77,8 @@ def _invoked_here(effect: Invoke) -> Outcome:
         return invoke(effect)
     finally:
         unbind()
+        if effect.keep_blocks:
+            gate().pass_on()
         del effect, unbind
 
 
