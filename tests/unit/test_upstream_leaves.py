@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy
 import pandas
@@ -128,6 +133,55 @@ def test_they_are_found_in_their_order_each_as_often_as_it_is_there() -> None:
     first, second, third = state(1), state(2), state(3)
     found = found_in([first, {"a": second, "b": (third, first)}, Plain(second)])
     assert [item.upstream for item in found] == [first, second, third, first, second]
+
+
+class Told(list[Any]):
+    """A list that tells of other items than it has."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([state(1)])
+
+
+class Proxy:
+    """What says that it is of another's class, and gives its attributes."""
+
+    def __init__(self, of: Any) -> None:
+        self._of = of
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return self._of.__class__
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._of, name)
+
+
+@pytest.mark.parametrize("around", [list, tuple, lambda items: [items], lambda items: [[items]]])
+def test_collections_and_objects_that_pretend_are_asked_themselves(
+    around: Callable[[Any], Any],
+) -> None:
+    assert len(found_in(around([Told([2])]))) == 1
+    assert len(found_in(around([Proxy(state(1))]))) == 1
+    assert found_in(around([Proxy(object())])) == []
+    one = state(1)
+    assert len(found_in(around([weakref.proxy(one)]))) == 1
+    assert found_in(around([Mock()])) == []
+
+
+def test_keys_of_dicts_deep_inside_are_looked_into() -> None:
+    assert len(found_in([[{(1, frozenset({state(1)})): 2}]])) == 1
+    assert len(found_in([{1: [OrderedDict({2: (state(1),)})]}, {}])) == 1
+
+
+def test_a_class_that_was_an_argument_s_lives_no_longer_for_that() -> None:
+    class Mine:
+        pass
+
+    gone = weakref.ref(Mine)
+    assert found_in([Mine(), [Mine()]]) == []
+    del Mine
+    gc.collect()
+    assert gone() is None
 
 
 def test_looking_into_a_million_numbers_takes_no_longer_than_copying_them_a_few_times() -> None:

@@ -9,16 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from upshot._arguments.leaves import COLLECTIONS, PLAIN, holds_leaves_only, is_leaf, leaves, others
 from upshot._future import UpshotFuture
 from upshot.annotations import BaseAnnotation, allow_failure, quote
 from upshot.states import State
 
 Upstream = UpshotFuture[Any] | State[Any]
 
-# types of which no instance holds a future: collections of nothing else are not looked into
-_PLAIN = frozenset(
-    {bool, bytearray, bytes, complex, float, int, memoryview, range, slice, str, type(None)}
-)
+_UPSTREAMS = (UpshotFuture, State)
+_NOT_LOOKED_INTO = (type, *_UPSTREAMS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,43 +43,56 @@ def find(value: Any, found: list[Found]) -> bool:
     annotations but `quote`; all else, arrays and frames among it, is a leaf. What stands in
     several places, or holds itself, is looked into once.
     """
-    if type(value) in _PLAIN:
+    if is_leaf(type(value)) or holds_leaves_only(value):
         return False
     marked = False
     pending = [(value, False)]
     seen: dict[tuple[int, bool], Any] = {}  # with the objects, for an id is theirs while they live
     while pending:
         value, may_fail = pending.pop()
-        if isinstance(value, UpshotFuture | State):
-            found.append(Found(value, may_fail))
-            continue
-        parts = _parts(value)
-        marked = marked or isinstance(value, quote)
+        if type(value) not in COLLECTIONS:
+            if isinstance(value, _UPSTREAMS):
+                found.append(Found(value, may_fail))
+                continue
+            marked = marked or isinstance(value, BaseAnnotation)
+        parts = _parts(value, _holders)
         if not parts or (id(value), may_fail) in seen:
             continue
         seen[id(value), may_fail] = value
-        marked = marked or isinstance(value, BaseAnnotation)
         may_fail = may_fail or isinstance(value, allow_failure)
-        pending += [(part, may_fail) for part in reversed(parts) if type(part) not in _PLAIN]
+        pending += [(part, may_fail) for part in reversed(parts)]
     return marked or bool(found)
 
 
-def _parts(value: Any) -> list[Any]:
-    """What may hold futures inside of `value`, in its order; nothing of a leaf."""
+def _parts(value: Any, rich: Callable[[Iterable[Any]], Iterable[Any]]) -> list[Any]:
+    """What may hold futures inside of `value`, in its order; nothing of a leaf.
+
+    Args:
+        rich: gives those items of a collection that may.
+    """
     kind = type(value)
-    if kind in _PLAIN or isinstance(value, type | UpshotFuture | State):
+    if kind is dict:
+        return [*rich(value.values()), *rich(value)]
+    if kind in COLLECTIONS:
+        return [*rich(value)]
+    if kind in leaves or isinstance(value, _NOT_LOOKED_INTO):
         return []
     if isinstance(value, dict):
-        return [*_rich(value.values()), *_rich(value), *_fields(value)]
-    if isinstance(value, list | tuple | set | frozenset):
-        return [*_rich(value), *_fields(value)]
+        return [*rich(value.values()), *rich(value), *_fields(value)]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [*rich(value), *_fields(value)]
     if isinstance(value, BaseAnnotation):
         return [] if isinstance(value, quote) else [value.unwrap()]
     return _fields(value)
 
 
 def _rich(items: Iterable[Any]) -> Iterable[Any]:
-    return () if _PLAIN.issuperset(map(type, items)) else items
+    return () if PLAIN.issuperset(map(type, items)) else items
+
+
+def _holders(items: Iterable[Any]) -> Iterable[Any]:
+    kinds = others(set(map(type, items)))
+    return [item for item in items if type(item) in kinds] if kinds else ()
 
 
 def _fields(value: Any) -> list[Any]:
@@ -149,7 +161,7 @@ class Filling:
             elif id(value) not in seen:
                 seen.add(id(value))
                 self._alive.append(value)
-                parts = [part for part in _parts(value) if type(part) not in _PLAIN]
+                parts = [part for part in _parts(value, _rich) if type(part) not in PLAIN]
                 for part in parts:
                     self._alive.append(part)
                     parents.setdefault(id(part), set()).add(id(value))
