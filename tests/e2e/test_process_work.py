@@ -155,7 +155,8 @@ def test_a_script_needs_no_guard_and_sends_what_it_defines(tmp_path: Path) -> No
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "[3, 6, 9]\n", "")
+    failed = "Task run 'fail-0' has ended as Failed: Own: mine\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[3, 6, 9]\n", failed)
 
 
 ORPHANS = """
