@@ -19,7 +19,7 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-versi
 	--no-annotate --no-emit-index-url --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-slow test-all azurite check docs generate lock clean
+.PHONY: help demo bench flame test test-slow test-all azurite check docs generate lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s  %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ demo: $(READY) ## the example on real input; DEMO_ARGS="..." are its arguments
 
 bench: $(READY) ## upshot beside its peers, 25 minutes; ROUNDS=1 BENCH_ARGS="--rows import" for less
 	$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),7) $(BENCH_ARGS)
+
+flame: $(READY) ## draw where the time of a task call goes, into docs/figures/call.svg
+	$(BIN)/python -m benchmarks.flame
 
 test: $(READY) ## the tests, at most 10 minutes on 2 cores; TEST_ARGS="..." are pytest's
 	$(PYTEST) -n $(JOBS) -m "not slow and not exhaustive" $(TEST_ARGS) tests

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.catalogue import ROWS, Budget, Row
 from benchmarks.charts import charts, named
+from benchmarks.flame import boxes, drawn
 from benchmarks.summary import (
     Figure,
     Measured,
@@ -200,3 +201,17 @@ def test_charts_need_nothing_from_elsewhere_and_know_dark_grounds() -> None:
 )
 def test_powers_of_ten_are_said_as_people_say_them(power: int, unit: str, text: str) -> None:
     assert named(power, unit) == text
+
+
+def test_a_function_is_drawn_once_among_what_its_caller_calls_as_wide_as_it_was_seen() -> None:
+    seen = {("a.f", "b.g"): 6, ("a.f", "a.h"): 3, ("a.f",): 1, ("c.<lambda>",): 10}
+    assert list(boxes(seen)) == [
+        ("a.f", 0, 0, 10),
+        ("a.h", 1, 0, 3),
+        ("b.g", 1, 3, 6),
+        ("c.<lambda>", 0, 10, 10),
+    ]
+    drawing = drawn(50e-6, seen)
+    ElementTree.fromstring(drawing)
+    assert "Where 50 µs of a task call go" in drawing
+    assert "b.g: 15.0 µs (30.0%)" in drawing

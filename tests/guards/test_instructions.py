@@ -1,0 +1,37 @@
+"""Instructions that calls take, against limits.toml; `instructions.py` says how to count anew."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import pytest
+
+from tests.guards.conftest import Limits
+from tests.guards.instructions import KINDS, counted
+
+COUNTED_ON = ("CPython", (3, 11), "x86_64")
+HERE = (platform.python_implementation(), sys.version_info[:2], platform.machine())
+
+pytestmark = [
+    pytest.mark.apt,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(
+        HERE != COUNTED_ON, reason="platform: the limits were counted on CPython 3.11, x86_64"
+    ),
+]
+
+
+@pytest.fixture(scope="session")
+def beside_those_of_the_limits(limits: Limits) -> float:
+    """How many instructions this build of Python takes for one of the build of the limits."""
+    return counted("yardstick") / float(limits["instructions"]["yardstick"])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "yardstick"])
+def test_a_call_takes_no_more_instructions_than_its_limit(
+    kind: str, limits: Limits, beside_those_of_the_limits: float
+) -> None:
+    taken = counted(kind)
+    assert taken <= limits["instructions"][kind] * max(1, beside_those_of_the_limits)
