@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import (
@@ -46,16 +47,16 @@ class Model(BaseModel):
         return cls.model_validate(fields)
 
     @classmethod
-    def made_of(cls, fields: MutableMapping[str, Any], given: set[str]) -> Self:
+    def made_of(cls, fields: MutableMapping[str, Any]) -> Self:
         """A model of all its fields, which are known to be right; a third of the usual price.
 
         Args:
             fields: by name, in their order; they are the model's from now on.
-            given: the names of those that are no defaults; likewise.
         """
         made = object.__new__(cls)
         _set(made, "__dict__", fields)
-        _set(made, "__pydantic_fields_set__", given)
+        # one for all: where all fields were given, none can be added
+        _set(made, "__pydantic_fields_set__", _names_of(cls))
         _set(made, "__pydantic_extra__", None)
         _set(made, "__pydantic_private__", None)
         return made
@@ -64,6 +65,11 @@ class Model(BaseModel):
     def construct(cls, _fields_set: set[str] | None = None, **fields: Any) -> Self:
         """A model of `fields` as they are, unchecked."""
         return cls.model_construct(_fields_set, **fields)  # type: ignore[return-value]
+
+
+@cache
+def _names_of(model: type[BaseModel]) -> set[str]:
+    return {*model.model_fields}
 
 
 class Recorded:

@@ -168,6 +168,14 @@ class FlowRun(Run):
     parent: TaskRun | None = None  # the run that stands for this one in the flow that called it
     parameters_json: str | None = None
     owner: str | None = None  # host:pid of the process that runs it
+    _known_id: UUID | None = field(default=None, init=False, repr=False)
+
+    @property
+    def id(self) -> UUID:
+        """The run's identity as a UUID; one object for all states of the runs in it."""
+        if self._known_id is None:
+            self._known_id = uuid_of(self.uid)
+        return self._known_id
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -168,6 +168,25 @@ def test_not_much_is_left_of_a_mapped_task_that_has_ended(limits: Limits) -> Non
     assert (sizes[-1] - sizes[-2]) / MAPPED <= limits["mapped"]["bytes"]
 
 
+@pytest.mark.usefixtures("upshot_home")
+def test_mapped_tasks_that_end_at_once_do_not_pile_up(limits: Limits) -> None:
+    seen: list[int] = []
+
+    @task
+    async def ending(x: int) -> None:
+        seen.append(len(asyncio.all_tasks()))
+
+    @flow
+    async def around() -> bool:
+        for future in await ending.map(range(MAPPED)):
+            await future.wait()
+        return True
+
+    asyncio.run(around())
+    assert len(seen) == MAPPED
+    assert max(seen) <= limits["mapped"]["at_once"]
+
+
 SIZE = 64 * 2**20
 
 

@@ -18,7 +18,7 @@ from upshot._calls.chosen_runner import runner_of
 from upshot._calls.own_runner import OwnRunner
 from upshot._concurrency import portals
 from upshot._concurrency.jobs import Job
-from upshot._concurrency.loops import in_trio
+from upshot._concurrency.loops import in_trio, thread_safe
 from upshot._concurrency.waiting import Completion, wait_async
 from upshot._engine import async_driver, sync_driver
 from upshot._engine.attempts import Ports
@@ -171,8 +171,9 @@ def submit_all(
     return [future.wait() for future in futures] if return_state else futures
 
 
-# so many runs are begun before the loop gets to those that were: what has ended needs less memory
-_AT_ONCE = 500
+# so many runs are begun before those that were get their turn: what has ended needs a tenth of the
+# memory, and what ends soon is nothing yet to the garbage collector
+_AT_ONCE = 50
 
 
 async def _agather(
@@ -186,8 +187,16 @@ async def _agather(
     for number, call in enumerate(calls(), 1):
         futures.append(await start(call))
         if number % _AT_ONCE == 0:
-            await anyio.lowlevel.checkpoint()
+            await _caught_up()
     return [await future.await_state() for future in futures] if return_state else futures
+
+
+async def _caught_up() -> None:
+    """Let the coordinator, and then the loop, take what was begun as far as it goes."""
+    event = anyio.Event()
+    coordinator().tell_caught_up(thread_safe(event.set))
+    await event.wait()
+    await anyio.lowlevel.checkpoint()
 
 
 def _windowed(

@@ -95,6 +95,13 @@ class Coordinator:
         self._inbox.put(partial(self._step, run, steps.send, None))
         self._start()
 
+    def tell_caught_up(self, tell: Callable[[], None]) -> None:
+        """Have this called once all runs that were submitted before have got their turn."""
+        if self._thread is None:
+            tell()
+        else:
+            self._inbox.put(tell)
+
     def give_up(self, completions: Iterable[Completion]) -> None:
         """End runs for which nobody waits: now, or when the function that is called returns."""
         for completion in completions:

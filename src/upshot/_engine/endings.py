@@ -114,7 +114,7 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
     else:
         known["flow_run_id"] = run.id
         known["task_run_id"] = run.parent_task_run_id if isinstance(run, FlowRun) else None
-    details = StateDetails.made_of(_NO_DETAILS | known, {*known})
+    details = StateDetails.made_of(_NO_DETAILS | known)
     if last.type is StateType.SCHEDULED:
         due = moment(last.timestamp if last.scheduled is None else last.scheduled)
         details = details.copy(update={"scheduled_time": due})
@@ -127,7 +127,7 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
         "timestamp": moment(last.timestamp),
         "state_details": details,
     }
-    return State.made_of(fields, {*fields})
+    return State.made_of(fields)
 
 
 _NO_DETAILS = dict(StateDetails())
