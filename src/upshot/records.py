@@ -30,7 +30,7 @@ class Run(Recorded):
     """What flow runs and task runs have in common.
 
     `uid` is the run's identity (16 bytes, sorted by time); `row` is its number in a store, set
-    when it is first written there; `queued` belongs to the store's writer.
+    when it is first written there; `queued` and `entry` belong to the store's writer.
     """
 
     kind: ClassVar[str] = "run"
@@ -46,6 +46,7 @@ class Run(Recorded):
     failure: str | None = None  # JSON of a failed run's exception
     row: int | None = None
     queued: bool = False
+    entry: CacheEntry | None = None  # what the cache is to have of it, until that is written
 
     @property
     def id(self) -> UUID:

@@ -102,9 +102,9 @@ class LoggedStore(MemoryRunStore):
         self.log.append(f"record {run.state_name}")
         super().record(run)
 
-    def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
-        self.log.append(f"commit {run.state_name}")
-        super().commit(run, cache)
+    def queue(self, run: Run, cache: CacheEntry | None = None) -> None:
+        self.log.append(f"queue {run.state_name}")
+        super().queue(run, cache)
 
     def flush(self) -> None:
         self.log.append("flush")

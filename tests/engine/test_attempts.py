@@ -133,7 +133,7 @@ def test_a_value_that_cannot_be_kept_fails_the_run(drive: Drive, world: World) -
 
 def test_a_persisted_value_is_kept_before_its_row_is_committed(drive: Drive, world: World) -> None:
     drive(run_task(world.call(lambda: True, persists=True), world.ports), world.slept)
-    assert world.log == ["record Running", "call", "keep", "commit Completed"]
+    assert world.log == ["record Running", "call", "keep", "queue Completed", "flush"]
 
 
 def test_a_run_that_persists_nothing_commits_nothing(drive: Drive, world: World) -> None:
@@ -147,7 +147,7 @@ def test_a_row_that_cannot_be_committed_is_an_error_to_the_caller(
     def refuse(*args: Any) -> None:
         raise RunStoreUnavailable("here", "write", "full")
 
-    monkeypatch.setattr(world.store, "commit", refuse)
+    monkeypatch.setattr(world.store, "flush", refuse)
     with pytest.raises(RunStoreUnavailable, match="full"):
         drive(run_task(world.call(lambda: True, persists=True), world.ports), world.slept)
 

@@ -202,7 +202,7 @@ assert not heavy, heavy
 
 def test_the_records_have_no_field_that_the_store_does_not_keep() -> None:
     kept = {*schema.flow_run.c.keys(), *schema.task_run.c.keys()}
-    renamed = {"parent", "flow_run", "_known_id", "row", "queued", "parameters_json"}
+    renamed = {"parent", "flow_run", "_known_id", "row", "queued", "entry", "parameters_json"}
     renamed |= {"began", "ended"}
 
     for record in (FlowRun, TaskRun):

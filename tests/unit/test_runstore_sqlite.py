@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from upshot.exceptions import RunStoreUnavailable
-from upshot.records import FlowRun, StateType, TaskRun
+from upshot.records import CacheEntry, FlowRun, StateType, TaskRun
 from upshot.runstore.sqlite import SQLiteRunStore
 from upshot.testing._runs import AT, complete, facts, new_flow_run, new_task_run
 
@@ -151,6 +151,40 @@ def test_a_commit_is_one_transaction_with_what_was_queued(store: SQLiteRunStore)
         store._write(run)
 
     assert watched.count("BEGIN") == watched.count("COMMIT") == 1
+
+
+def test_queued_runs_and_their_cache_entries_are_one_transaction_of_whoever_flushes(
+    store: SQLiteRunStore,
+) -> None:
+    runs = [new_task_run(None, index) for index in range(50)]
+    store.blocks()
+    watched = Watched(store)
+    for run in runs:
+        store.queue(run, CacheEntry(key=run.name, document="{}", created=1.0))
+    store.flush()
+    store.flush()
+
+    assert watched.count("BEGIN") == watched.count("COMMIT") == 1
+    assert watched.count("INSERT INTO task_run") == 50
+    assert all(store.cached(run.name) is not None for run in runs)
+    assert not any(run.queued or run.entry for run in runs)
+
+
+def test_a_cache_entry_that_could_not_be_written_is_written_with_its_run_later(
+    store: SQLiteRunStore,
+) -> None:
+    run = new_task_run(None)
+    store.commit(new_flow_run())
+    store._writing.opened().cursor.execute("PRAGMA query_only=ON")
+    store.queue(run, CacheEntry(key="k", document="{}", created=1.0))
+    with pytest.raises(RunStoreUnavailable):
+        store.flush()
+    assert store.cached("k") is None
+
+    store.flush()  # through a connection of its own
+
+    assert store.cached("k") is not None
+    assert store.task_run(run.id) is not None
 
 
 def test_a_run_changed_while_it_is_written_is_written_again(

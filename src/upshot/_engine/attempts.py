@@ -207,7 +207,8 @@ def settle(
     _enter(run, conclusion, ports)
     try:
         if call.persists and conclusion.type is StateType.COMPLETED:
-            yield Io(lambda: ports.store.commit(run, cached))
+            ports.store.queue(run, cached)
+            yield Io(ports.store.flush)
         else:
             yield from record(run, ports)
     except RunStoreError as problem:

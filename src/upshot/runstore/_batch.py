@@ -46,25 +46,25 @@ class RunWriter:
         self._cursor = cursor
         self._known: dict[bytes, int] = {}
 
-    def transact(self, runs: Collection[Run], cache: CacheEntry | None) -> Numbered[Run]:
-        """Write runs and a cache entry in one transaction; give the numbers that runs have now.
+    def transact(self, runs: Collection[Run], entries: Sequence[CacheEntry]) -> Numbered[Run]:
+        """Write runs and cache entries in one transaction; give the numbers that runs have now.
 
         Raises:
             sqlite3.Error: if it cannot be; nothing of it is written then.
         """
         try:
-            return self._attempt(runs, cache, carefully=False)
+            return self._attempt(runs, entries, carefully=False)
         except CURABLE:
-            return self._attempt(runs, cache, carefully=True)
+            return self._attempt(runs, entries, carefully=True)
 
     def _attempt(
-        self, runs: Collection[Run], cache: CacheEntry | None, *, carefully: bool
+        self, runs: Collection[Run], entries: Sequence[CacheEntry], *, carefully: bool
     ) -> Numbered[Run]:
         try:
             self._cursor.execute("BEGIN IMMEDIATE")
             numbered = self._write(runs, carefully)
-            if cache is not None:
-                self._cursor.execute(sql.PUT_CACHE_ENTRY, _rows.cache_row(cache))
+            for entry in entries:
+                self._cursor.execute(sql.PUT_CACHE_ENTRY, _rows.cache_row(entry))
             self._cursor.execute("COMMIT")
         except BaseException:
             # first of all: a signal's exception may come after any call, and must find it done

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 
 from upshot.exceptions import RunStoreError
-from upshot.records import Run
+from upshot.records import CacheEntry, Run
 from upshot.runstore import _process
 
 BATCH_ROWS = 1_000
@@ -65,6 +65,14 @@ class Writer:
         if error is not None:
             self._awaken()
             raise copy(error)
+
+    def put(self, run: Run, cache: CacheEntry | None) -> None:
+        """Queue a run and its cache entry for who writes next; nobody is woken for it."""
+        if cache is not None:
+            run.entry = cache  # first: it is taken with the run
+        if not run.queued:
+            run.queued = True
+            self._queue.append(run)
 
     def take(self, taken: dict[int, Run]) -> None:
         """Move all queued runs to `taken`, by their `id()`; one taker at a time.

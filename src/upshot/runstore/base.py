@@ -42,6 +42,13 @@ class RunStore(KeepsLimits):
         """Whether so much is queued that the caller should `flush` before it records more."""
 
     @abstractmethod
+    def queue(self, run: Run, cache: CacheEntry | None = None) -> None:
+        """Queue a run's record and its cache entry for the `flush` that follows; touches no disk.
+
+        The two are written in one transaction. Who flushes for many such runs commits once.
+        """
+
+    @abstractmethod
     def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
         """Write what is queued, then `run` and its cache entry, in one transaction; then return.
 

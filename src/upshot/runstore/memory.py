@@ -48,6 +48,10 @@ class MemoryRunStore(MemoryLimits, RunStore):
         """Never: nothing is queued."""
         return False
 
+    def queue(self, run: Run, cache: CacheEntry | None = None) -> None:
+        """Keep a run and its cache entry."""
+        self.commit(run, cache)
+
     def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
         """Keep a run and its cache entry."""
         with self._lock:

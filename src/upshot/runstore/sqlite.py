@@ -68,6 +68,10 @@ class SQLiteRunStore(LimitsInSQLite, BlocksInSQLite):
         """Whether 10,000 runs or more are queued."""
         return self._writer.backlogged
 
+    def queue(self, run: Run, cache: CacheEntry | None = None) -> None:
+        """Queue a run and its cache entry for whoever writes next."""
+        self._writer.put(run, cache)
+
     def commit(self, run: Run, cache: CacheEntry | None = None) -> None:
         """Write what is queued, a run and its cache entry on this thread."""
         began = time.perf_counter() if listeners else None
@@ -77,7 +81,7 @@ class SQLiteRunStore(LimitsInSQLite, BlocksInSQLite):
             events().tell_committed(rows, began)
 
     def flush(self) -> None:
-        """Write what is queued on this thread."""
+        """Write what is queued on this thread; of many who wait, the first writes for all."""
         began = time.perf_counter() if listeners else None
         with self._writing.lock:
             rows = self._write() if len(self._writer) else 0
@@ -197,7 +201,9 @@ class SQLiteRunStore(LimitsInSQLite, BlocksInSQLite):
         try:
             self._writer.take(taken)
             runs = taken if run is None else taken | {id(run): run}
-            numbered = self._writing.opened().runs.transact(runs.values(), cache)
+            entries = {id(run): run.entry for run in taken.values() if run.entry is not None}
+            new = [*entries.values()] if cache is None else [*entries.values(), cache]
+            numbered = self._writing.opened().runs.transact(runs.values(), new)
         except BaseException as error:
             self._writer.put_back(taken.values())
             if not isinstance(error, Exception):
@@ -209,8 +215,10 @@ class SQLiteRunStore(LimitsInSQLite, BlocksInSQLite):
             raise problem from error
         for one, number in numbered:
             one.row = number
+        for written in entries:
+            taken[written].entry = None
         self._writer.error = None
-        return len(runs) + (cache is not None)
+        return len(runs) + len(new)
 
     def _execute(self, statement: str, row: Row, name: str | None = None) -> int:
         """How many rows a statement has changed."""
