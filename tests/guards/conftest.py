@@ -12,6 +12,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from upshot._engine import lanes
 from upshot.runstore import _writer
 
 Limits = dict[str, dict[str, Any]]
@@ -47,6 +48,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, upshot_home: Path) -> Counter[str]:
         start(self)
 
     monkeypatch.setattr(_writer, "BATCH_SECONDS", 3600)
+    monkeypatch.setattr(lanes, "PATIENCE", 3600)
     monkeypatch.setattr(sqlite3, "connect", watched_connect)
     monkeypatch.setattr(anyio.to_thread, "run_sync", watched_hop)
     monkeypatch.setattr(threading.Thread, "start", watched_start)

@@ -44,7 +44,7 @@ def of_flow(body: Callable[[int], Any]) -> Callable[[int], None]:
     return around
 
 
-def of_async_flow(body: Any) -> Callable[[int], None]:
+def of_async_flow(body: Any, *, gathered: bool = False) -> Callable[[int], None]:
     async def awaited(x: int) -> list[int]:
         return [x]
 
@@ -56,6 +56,9 @@ def of_async_flow(body: Any) -> Callable[[int], None]:
 
     @flow
     async def around(calls: int) -> bool:
+        if gathered:
+            await asyncio.gather(*[inner(x) for x in range(calls)])
+            return True
         for x in range(calls):
             await inner(x)
         return True
@@ -70,6 +73,8 @@ CASES = {
     "async_plain": of_async_flow(plain),
     "async_persisted": of_async_flow(persisted),
     "async_hit": of_async_flow(hit),
+    "gathered_persisted": of_async_flow(persisted, gathered=True),
+    "gathered_hit": of_async_flow(hit, gathered=True),
 }
 
 

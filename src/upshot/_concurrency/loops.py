@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 
 from upshot._later import asyncio
 
@@ -36,3 +37,11 @@ def thread_safe(tell: Callable[[], object]) -> Callable[[], None]:
             call(tell)
 
     return tell_there
+
+
+def without_loop(context: Context) -> Context:
+    """A context of a loop's thread, made fit for a thread in which none runs."""
+    sniffio = sys.modules.get("sniffio")
+    if sniffio is not None:
+        context.run(sniffio.current_async_library_cvar.set, None)
+    return context
