@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import tomllib
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,16 @@ def counted(monkeypatch: pytest.MonkeyPatch, upshot_home: Path) -> Counter[str]:
     count: Counter[str] = Counter()
     connect, hop, start = sqlite3.connect, anyio.to_thread.run_sync, threading.Thread.start
 
-    def traced(statement: str) -> None:
+    def traced(connection: sqlite3.Connection, statement: str) -> None:
         word = statement.split(None, 1)[0].upper()
-        count["rows"] += word in ("INSERT", "UPDATE", "DELETE") and "_run" in statement
-        count["commits"] += word == "COMMIT"
+        writes = word in ("INSERT", "UPDATE", "DELETE")
+        count["rows"] += writes and "_run" in statement
+        # what is written outside of a transaction is one by itself
+        count["commits"] += word == "COMMIT" or (writes and not connection.in_transaction)
 
     def watched_connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
         connection = connect(*args, **kwargs)
-        connection.set_trace_callback(traced)
+        connection.set_trace_callback(partial(traced, connection))
         return connection
 
     async def watched_hop(*args: Any, **kwargs: Any) -> Any:

@@ -170,6 +170,23 @@ def test_queued_runs_and_their_cache_entries_are_one_transaction_of_whoever_flus
     assert not any(run.queued or run.entry for run in runs)
 
 
+def test_a_new_run_that_is_committed_alone_is_one_statement(store: SQLiteRunStore) -> None:
+    flow_run, runs = new_flow_run(), [new_task_run(None, index) for index in range(3)]
+    store.commit(flow_run)
+    watched = Watched(store)
+    for run in runs:
+        run.flow_run = flow_run
+        store.commit(run)
+    assert watched.count("BEGIN") == 0
+    assert watched.count("INSERT INTO task_run") == 3
+
+    for run in runs:
+        complete(run)
+        store.commit(run)
+    assert watched.count("INSERT INTO task_run") == watched.count("UPDATE task_run") == 3
+    assert [facts(run) for run in store.task_runs(flow_run.id)] == [facts(run) for run in runs]
+
+
 def test_a_cache_entry_that_could_not_be_written_is_written_with_its_run_later(
     store: SQLiteRunStore,
 ) -> None:
@@ -193,7 +210,7 @@ def test_a_run_changed_while_it_is_written_is_written_again(
     run = new_task_run(None)
     store.blocks()
     runs = store._writing.opened().runs
-    write = runs._write
+    write = runs.transact
 
     def meanwhile(*arguments: object) -> object:
         numbered = write(*arguments)  # type: ignore[arg-type]
@@ -202,7 +219,7 @@ def test_a_run_changed_while_it_is_written_is_written_again(
             store.record(run)
         return numbered
 
-    monkeypatch.setattr(runs, "_write", meanwhile)
+    monkeypatch.setattr(runs, "transact", meanwhile)
     store.commit(run)
     assert run.queued
     found = store.task_run(run.id)

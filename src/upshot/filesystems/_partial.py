@@ -35,7 +35,7 @@ class PartialFile(io.FileIO):
     ) -> None:
         self._target, self._durable, self._refusal = target, durable, refusal
         self._folder = os.path.dirname(target)
-        self._path = os.path.join(self._folder, f".upshot-{os.urandom(8).hex()}")
+        self._path = f"{self._folder}/.upshot-{os.urandom(8).hex()}"
 
     def create(self) -> None:
         """Make the file, and the folders above it."""

@@ -53,6 +53,10 @@ class RunWriter:
             sqlite3.Error: if it cannot be; nothing of it is written then.
         """
         try:
+            if len(runs) == 1 and not entries:
+                (run,) = runs
+                if type(run) is TaskRun and run.row is None:
+                    return [(run, self._insert(run))]
             return self._attempt(runs, entries, carefully=False)
         except CURABLE:
             return self._attempt(runs, entries, carefully=True)
@@ -73,6 +77,16 @@ class RunWriter:
             self._known.clear()
             raise
         return numbered
+
+    def _insert(self, run: TaskRun) -> int:
+        """Write a new task run by one statement, which is a transaction; give its number.
+
+        That is what most commits are: a call whose result is persisted.
+        """
+        row = _rows.task_identity(run, None, self._flow_run(run.flow_run))
+        self._cursor.execute(TASK_RUNS.insert, row + _rows.task_progress(run))
+        number: int = self._cursor.lastrowid  # type: ignore[assignment]  # it has inserted one
+        return number
 
     def _write(self, runs: Collection[Run], carefully: bool) -> Numbered[Run]:
         """Insert the runs that are new and update the others; give the numbers of the new ones.

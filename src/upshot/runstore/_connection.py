@@ -61,7 +61,7 @@ class Connection:
     ) -> None:
         if not path.exists():
             create(path, durability)
-        self._path = path
+        self._path, self._name = path, str(path)
         self._raw = _connect(path)
         self.cursor = self._raw.cursor()
         self.runs = RunWriter(self.cursor)
@@ -100,7 +100,7 @@ class Connection:
                 raise unavailable(self._path, f"be migrated from {found}", error) from error
 
     def _identity(self) -> tuple[int, int]:
-        found = os.stat(self._path)
+        found = os.stat(self._name)
         return found.st_dev, found.st_ino
 
     def _pragma(self, pragma: str) -> object:

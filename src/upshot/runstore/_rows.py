@@ -94,7 +94,7 @@ def flow_identity(run: FlowRun, row: int, parent: int | None) -> Row:
     return (row, run.uid, parent, run.flow_name, run.flow_version)
 
 
-def task_identity(run: TaskRun, row: int, parent: int | None) -> Row:
+def task_identity(run: TaskRun, row: int | None, parent: int | None) -> Row:
     """What never changes of a task run."""
     return (
         row,
