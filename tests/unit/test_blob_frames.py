@@ -6,7 +6,7 @@ import mmap
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -285,6 +285,33 @@ def test_compressed_it_is_a_compressed_pickle(place: FileSystem) -> None:
     put(place, CompressedSerializer(serializer=FRAMED, compressionlib="zlib"), ARRAY)
     assert describe_blob(place, "key").frames is None
     assert np.array_equal(read_blob(place, "key"), ARRAY)
+
+
+class Picture(Serializer):
+    """Pairs of a title and of what it is about, as a user's serializer keeps them."""
+
+    type: Literal["test picture"] = "test picture"
+    framed: ClassVar[bool] = True
+
+    def dumps(self, value: tuple[str, bytes]) -> bytes:
+        return json.dumps([value[0], value[1].hex()]).encode()
+
+    def loads(self, text: bytes) -> tuple[str, bytes]:
+        title, content = json.loads(text)
+        return title, bytes.fromhex(content)
+
+    def dump_frames(self, value: tuple[str, bytes], write: Any) -> list[memoryview]:
+        write(value[0].encode())
+        return [memoryview(value[1])]
+
+    def load_frames(self, reader: BinaryIO, frames: Any) -> tuple[str, bytes]:
+        return reader.read().decode(), bytes(frames[0])
+
+
+def test_a_serializer_of_the_user_s_may_have_frames(place: FileSystem) -> None:
+    put(place, Picture(), ("größe", b"\n{" * 9))
+    assert read_blob(place, "key") == ("größe", b"\n{" * 9)
+    assert describe_blob(place, "key").frames == (7, 18)
 
 
 @task(persist_result=True, cache_result_in_memory=False)
