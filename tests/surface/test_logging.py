@@ -372,6 +372,15 @@ def test_a_late_run_is_logged_and_an_interrupt_is_not(caplog: pytest.LogCaptureF
     assert "exceeded timeout of 0.01 seconds" in message
 
 
+def test_what_no_file_can_hold_is_logged_as_escapes(caplog: pytest.LogCaptureFixture) -> None:
+    @task(task_run_name="the task")
+    def fails() -> None:
+        raise ValueError("half of a pair: \ud800")
+
+    assert fails(return_state=True).is_failed()
+    assert said(caplog)[0][2].endswith("ValueError: half of a pair: \\ud800")
+
+
 def test_what_ends_well_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "upshot.task_runs")
     caplog.set_level(logging.DEBUG, "upshot.flow_runs")

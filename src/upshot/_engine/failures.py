@@ -62,9 +62,9 @@ def _logger(run: Run) -> RunLogger:
 
 
 def text_of(error: BaseException) -> str:
-    """An exception's type and message, whatever its `__str__` does."""
+    """An exception's type and message, whatever its `__str__` does, as text that can be written."""
     try:
-        message = str(error)
+        message = str(error).encode("utf-8", "backslashreplace").decode()
     except Exception:
         message = "(its text cannot be made)"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
