@@ -220,6 +220,12 @@ def peak_of(call: Callable[[], Any]) -> float:
         tracemalloc.stop()
 
 
+@flow(retries=1)  # which knows calls by the digests of their arguments
+def peak_in_retried(value: bytes) -> float:
+    large_plain(b"")
+    return peak_of(lambda: large_plain(value))
+
+
 @pytest.mark.usefixtures("upshot_home")
 def test_a_large_value_is_not_copied(limits: Limits) -> None:
     value = bytes(SIZE)
@@ -227,5 +233,6 @@ def test_a_large_value_is_not_copied(limits: Limits) -> None:
     large_persisted(b"")
     assert peak_of(lambda: large_plain(value)) <= limits["megabytes"]["plain"]
     assert peak_of(lambda: large_persisted(value)) <= limits["megabytes"]["persisted"]
+    assert peak_in_retried(value) <= limits["megabytes"]["retried"]
     large_hit(return_state=True)
     assert peak_of(large_hit) <= SIZE / 2**20 + limits["megabytes"]["hit"]

@@ -59,6 +59,8 @@ class Digesting:
 
     def of(self, value: Any, depth: int = 0) -> bytes:
         """The digest of a value, or of a part that stands so deep in it."""
+        if type(value) is bytes:  # not copied, for it may be large
+            return _hashed(b"bytes", value)
         if type(value) in _PLAIN:
             return _hashed(b"plain", marshal.dumps(value, _EXACT))
         known = self._known.get(id(value))
