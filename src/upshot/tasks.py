@@ -103,8 +103,6 @@ class Task(Submitting[P, R_co]):
             hooks=self._called_on,
             place=place,
             upstreams=body.find_upstreams(run, flow, wait_for, more),
-            obstacle=body.obstacle,
-            resolve=partial(body.resolve, self._signature),
             cache_key=self._cache_key(body, factory),
             cache_expiration=self.cache_expiration,
             refresh_cache=checks.first_said(self.refresh_cache, settings.tasks_refresh_cache),

@@ -131,6 +131,28 @@ def test_importing_upshot_and_a_first_flow_load_no_more_than_they_need(limits: L
     assert of_upshot <= limits["import"]["first_flow_upshot_modules"]
 
 
+def living() -> Counter[str]:
+    """The objects that the garbage collector goes through, by type."""
+    for _ in range(3):  # each finds plain data one level further out
+        gc.collect()
+    return Counter(type(one).__name__ for one in gc.get_objects())
+
+
+@pytest.mark.usefixtures("upshot_home")
+def test_a_call_that_is_to_be_gathered_is_made_of_few_objects(limits: Limits) -> None:
+    @flow
+    async def around() -> Counter[str]:
+        await mapped(0)  # what is made once is not what a call is made of
+        before = living()
+        calls = [mapped(x) for x in range(MAPPED)]
+        made = living() - before
+        await asyncio.gather(*calls)
+        return made
+
+    made = asyncio.run(around())
+    assert made.total() // MAPPED <= limits["prepared"]["objects"], made.most_common(15)
+
+
 MAPPED = 1_000
 
 
@@ -156,9 +178,7 @@ def test_not_much_is_left_of_a_mapped_task_that_has_ended(limits: Limits) -> Non
     sizes: list[int] = []
 
     def look() -> None:
-        for _ in range(3):  # each finds plain data one level further out
-            gc.collect()
-        objects.append(Counter(type(one).__name__ for one in gc.get_objects()))
+        objects.append(living())
         sizes.append(tracemalloc.get_traced_memory()[0])
 
     asyncio.run(mapping(look))  # what is made once is not what a task leaves

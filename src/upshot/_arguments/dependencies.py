@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ class Dependent:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     context: Any
-    upstreams: list[Found] = field(default_factory=list, kw_only=True)
+    upstreams: Sequence[Found] = field(default=(), kw_only=True)
 
     def find_upstreams(
         self,
@@ -87,7 +87,7 @@ class Dependent:
         marked = find(value, found)
         origins = lineage.origins(value) if lineage is not None else []
         if found:
-            self.upstreams += found
+            self.upstreams = [*self.upstreams, *found]
             origins = list(dict.fromkeys([*_ids(found), *origins]))
         return origins, marked
 
@@ -105,7 +105,7 @@ class Dependent:
         """Put values in the place of futures and states; may read them from their storages."""
         self.args = fill(self.args, _data_of)
         self.kwargs = fill(self.kwargs, _data_of)
-        self.upstreams = []
+        self.upstreams = ()
         self.context.parameters = bind(signature, self.fn, self.args, self.kwargs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from inspect import Signature
 from typing import Any, Protocol
 
 from upshot._calls.task_body import TaskBody
@@ -13,6 +14,7 @@ from upshot.context import logs_prints
 
 
 class _Options(Protocol):
+    _signature: Signature
     isasync: bool
     log_prints: bool | None
     timeout_seconds: float | None
@@ -23,7 +25,13 @@ class _Options(Protocol):
 
 
 def with_what_is_rare(task: _Options, call: TaskCall, body: TaskBody) -> TaskCall:
-    """The call, given what the task says of time, prints, names, delays and conditions."""
+    """The call, given what the task says of time, prints, names, delays and conditions.
+
+    And how to look at the runs that it depends on, if there are any.
+    """
+    if call.upstreams is not None:
+        call.obstacle = body.obstacle
+        call.resolve = partial(body.resolve, task._signature)
     call.timeout = task.timeout_seconds
     body.context.log_prints = logs_prints(task.log_prints, body.flow)
     if call.run.tags:
