@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pickle
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -210,6 +213,36 @@ def test_an_upload_that_fails_in_the_middle_leaves_the_old_bytes(
         patched.setattr(s3fs.S3FileSystem, "_call_s3", failing)
         with pytest.raises(StorageUnavailable, match="the third part"):
             s3.write_path("large", LARGE)
+    assert s3.read_path("large") == b"old"
+    assert s3.filesystem.filesystem.list_multipart_uploads(s3.bucket_path.partition("/")[0]) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="platform: no signals for threads")
+def test_an_upload_that_is_interrupted_is_aborted(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs
+
+    s3.filesystem.filesystem.mkdir(s3.bucket_path)
+    s3.write_path("large", b"old")
+    call, waiting = s3fs.S3FileSystem._call_s3, threading.get_ident()
+    interrupted, aborted = threading.Event(), threading.Event()
+
+    async def interrupting(self: Any, method: str, *args: Any, **options: Any) -> Any:
+        if method == "upload_part":
+            if options["PartNumber"] == 1:
+                signal.pthread_kill(waiting, signal.SIGINT)
+            await asyncio.to_thread(interrupted.wait, 30)
+        assert method != "complete_multipart_upload"
+        given = await call(self, method, *args, **options)
+        if method == "abort_multipart_upload":
+            aborted.set()
+        return given
+
+    with monkeypatch.context() as patched:
+        patched.setattr(s3fs.S3FileSystem, "_call_s3", interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            s3.write_path("large", LARGE)
+        interrupted.set()
+        assert aborted.wait(30)
     assert s3.read_path("large") == b"old"
     assert s3.filesystem.filesystem.list_multipart_uploads(s3.bucket_path.partition("/")[0]) == []
 

@@ -35,6 +35,7 @@ class Kind:
         changed: the error by which `get_file` says that the file was replaced meanwhile.
         escaped: characters that its paths cannot have.
         has_folders: whether folders must be there before files are.
+        tells: whether `put_file` says when it has sent a part, and aborts if that raises.
     """
 
     extra: str = ""
@@ -45,6 +46,7 @@ class Kind:
     changed: str = ""
     escaped: str = ""
     has_folders: bool = False
+    tells: bool = False
 
 
 # listings go stale, and so does a file system that was made when the environment was another
@@ -53,6 +55,7 @@ _S3 = Kind(
     *("s3", "s3fs", _FRESH),
     get={"max_concurrency": 1},
     put={"chunksize": _PART, "max_concurrency": 4},
+    tells=True,
 )
 _GCS = Kind("gcs", "gcsfs", _FRESH, get={"concurrency": 1}, put={"chunksize": _PART})
 _AZURE = Kind(
@@ -120,7 +123,31 @@ def put_file(filesystem: Any, scheme: str, source: str, path: str) -> None:
             filesystem.pipe_file(path, file.read())
     else:
         make_parents(filesystem, scheme, path)
-        filesystem.put_file(source, path, **kind.put)
+        upload = _Upload()
+        try:
+            told = {"callback": upload} if kind.tells else {}
+            filesystem.put_file(source, path, **kind.put, **told)
+        except BaseException:
+            upload.broken_off = True
+            raise
+
+
+class _Upload:
+    """Is told by fsspec how an upload goes on in a thread of its own, and ends it there.
+
+    Attributes:
+        broken_off: whether who waited for it does not any longer, for an interrupt.
+    """
+
+    broken_off = False
+
+    def set_size(self, size: int) -> None:
+        """How many bytes there are."""
+
+    def relative_update(self, inc: int = 1) -> None:
+        """So many more were sent."""
+        if self.broken_off:
+            raise InterruptedError("the upload was broken off")
 
 
 def put_bytes(filesystem: Any, scheme: str, content: bytes, path: str) -> None:
