@@ -588,7 +588,9 @@ def test_an_abandoned_thread_does_not_keep_the_interpreter(upshot_home: Path) ->
         check=False,
         env={**os.environ, "UPSHOT_HOME": str(upshot_home)},
     )
-    assert (done.stdout, done.stderr, done.returncode) == ("TimedOut\n", "", 0)
+    assert (done.stdout, done.returncode) == ("TimedOut\n", 0)
+    logged = "Task run 'late-0' has ended as TimedOut: TimeoutError: "
+    assert [line.startswith(logged) for line in done.stderr.splitlines()] == [True]
 
 
 class TestAsync:
