@@ -354,6 +354,22 @@ def test_retries_and_failures_are_logged(is_async: bool, caplog: pytest.LogCaptu
     assert record.exc_info is None
 
 
+def test_a_failure_of_several_lines_is_logged_on_one(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    @task(retries=1, task_run_name="the task")
+    def fails() -> None:
+        raise ValueError("two errors:\n\n  one\r\n  another")
+
+    state = fails(return_state=True)
+    said_of_it = "ValueError: two errors: one another"
+    assert [message for _, _, message in said(caplog)] == [
+        f"Task run 'the task' has failed and is tried again (1 of 1): {said_of_it}",
+        f"Task run 'the task' has ended as Failed: {said_of_it}",
+    ]
+    assert "two errors:\n\n  one\r\n  another" in state.message
+
+
 def test_a_late_run_is_logged_and_an_interrupt_is_not(caplog: pytest.LogCaptureFixture) -> None:
     @flow(flow_run_name="the flow")
     def crashes() -> None:

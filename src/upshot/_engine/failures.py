@@ -45,16 +45,21 @@ def log_failure(run: Run, error: object) -> None:
     """Log that a run has ended badly, for whoever does not look at its state."""
     if not isinstance(error, BaseException) or isinstance(error, Exception):
         # an interrupt goes on to whoever sent it, up to the end of the program
-        said = text_of(error) if isinstance(error, Exception) else run.message
-        kind = run.kind.capitalize()
+        kind, said = run.kind.capitalize(), _in_a_line(run, error)
         _logger(run).error("%s %r has ended as %s: %s", kind, run.name, run.state_name, said)
 
 
 def log_retry(run: Run, error: object, number: int, retries: int) -> None:
     """Log that a run has failed, and is tried again."""
-    said = text_of(error) if isinstance(error, BaseException) else run.message
     how = f"has failed and is tried again ({number} of {retries})"
+    said = _in_a_line(run, error)
     _logger(run).info("%s %r %s: %s", run.kind.capitalize(), run.name, how, said)
+
+
+def _in_a_line(run: Run, error: object) -> str:
+    """What a run failed with, however many lines that has: logs are searched line by line."""
+    said = text_of(error) if isinstance(error, BaseException) else run.message or ""
+    return " ".join(filter(None, map(str.strip, said.splitlines())))
 
 
 def _logger(run: Run) -> RunLogger:
