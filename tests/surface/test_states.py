@@ -355,3 +355,11 @@ def test_states_of_runs_know_their_runs() -> None:
     details = state.result()
     assert isinstance(details.task_run_id, UUID)
     assert details.flow_run_id == state.state_details.flow_run_id
+
+
+@pytest.mark.parametrize("make", [Scheduled, AwaitingRetry])
+def test_a_scheduled_time_is_checked_where_it_is_given(make: Any) -> None:
+    state = make(scheduled_time="2030-01-02T03:04:05Z")
+    assert state.state_details.scheduled_time == datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    with pytest.raises(ValueError, match="scheduled_time"):
+        make(scheduled_time="soon")

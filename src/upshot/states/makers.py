@@ -80,4 +80,5 @@ def _timed(at: datetime | None, fields: dict[str, Any]) -> dict[str, Any]:
     details = StateDetails.model_validate(fields.get("state_details") or {})
     if details.scheduled_time is not None:
         raise ValueError("An extra scheduled_time was provided in state_details")
-    return {**fields, "state_details": details.copy(update={"scheduled_time": at})}
+    checked = StateDetails(scheduled_time=at).scheduled_time
+    return {**fields, "state_details": details.copy(update={"scheduled_time": checked})}
