@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
+import anyio
 import pytest
 import trio
 
@@ -32,9 +33,9 @@ def ends_with(event: threading.Event, number: int) -> int:
 
 
 @task
-async def forever() -> None:
-    import anyio
-
+async def forever(begun: anyio.Event | None = None) -> None:
+    if begun is not None:
+        begun.set()
     await anyio.sleep_forever()
 
 
@@ -118,7 +119,9 @@ def test_a_timeout_counts_from_the_call_and_says_how_many_are_late(run: Any) -> 
 
 def test_a_blocking_iteration_on_the_loop_of_a_run_is_refused() -> None:
     async def body() -> None:
-        future = await forever.submit()
+        begun = anyio.Event()
+        future = await forever.submit(begun)
+        await begun.wait()
         with pytest.raises(WouldBlockLoop, match=r"'forever-0'.*await future\.aresult\(\)"):
             next(as_completed([future]))
         raise KeyboardInterrupt

@@ -164,6 +164,12 @@ ARGUMENTS = {
     "of what is waited for": lambda future: below(future, wait_for=[future]),
     "of a run that it waits for": lambda future: same(same.submit(future)),
     "returned by a sync flow": lambda future: flow(lambda: future)(),
+    "of a run whose result is asked for": lambda future: same.submit(future).result(),
+    "of a run whose state is asked for": lambda future: same(
+        same.submit(future, return_state=True)
+    ),
+    "of one in a map over it": lambda future: same.map([future])[0].result(),
+    "as the future itself": lambda future: same(blocks_on([future.result])),
     "in a blocking thread": lambda future: same(blocks_on.submit([lambda: same(future)])),
 }
 

@@ -496,7 +496,8 @@ class TestSubmitted:
         box: list[Any] = []
 
         @task
-        async def other() -> None:
+        async def other(begun: anyio.Event) -> None:
+            begun.set()
             await anyio.sleep(0.001)
 
         @task(timeout_seconds=60)
@@ -509,7 +510,9 @@ class TestSubmitted:
 
         @flow
         async def around() -> str:
-            box.append(await other.submit())
+            begun = anyio.Event()
+            box.append(await other.submit(begun))
+            await begun.wait()
             return waits()
 
         assert asyncio.run(around()) == "refused"

@@ -224,3 +224,23 @@ def test_an_async_task_is_mapped_in_an_async_flow() -> None:
         return [await future.aresult() for future in await apair.map([1, 2], 3)]
 
     assert asyncio.run(around()) == [(1, 3), (2, 3)]
+
+
+def test_a_sync_task_in_an_async_flow_is_mapped_over_the_future_of_an_async_one() -> None:
+    @task
+    async def numbers() -> list[int]:
+        await asyncio.sleep(0)
+        return [1, 2]
+
+    @task
+    def double(x: int) -> int:
+        return 2 * x
+
+    @flow
+    async def around() -> Any:
+        doubled = double.map(await numbers.submit())
+        submitted = [double.submit(future) for future in doubled]
+        later = double.submit(1, wait_for=[await numbers.submit()])
+        return [future.result() for future in (*doubled, *submitted, later)]
+
+    assert asyncio.run(around()) == [2, 4, 4, 8, 2]

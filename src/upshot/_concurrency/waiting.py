@@ -152,11 +152,10 @@ def _check_process(completions: Sequence[Completion]) -> None:
 
 
 @contextmanager
-def blocked_by(completions: Sequence[Completion], *, moving: bool = False) -> Iterator[None]:
+def blocked_by(completions: Sequence[Completion]) -> Iterator[None]:
     """Block this thread in the block, which waits for these runs; it holds no slot meanwhile.
 
-    Args:
-        moving: have async functions called elsewhere that have not begun on a loop that is blocked.
+    Async functions that have not begun on a loop which is blocked are called elsewhere.
 
     Raises:
         RunElsewhere: if one of them goes on in the process that this one was forked from.
@@ -167,7 +166,7 @@ def blocked_by(completions: Sequence[Completion], *, moving: bool = False) -> It
     with _graph:
         off: list[Completion] | None = []
         if (name := stuck(completions, _blocked, thread=here)) is not None:
-            off = moved(completions, _blocked, here) if moving else None
+            off = moved(completions, _blocked, here)
             if off is None:
                 raise WouldBlockLoop(name)
         before = _blocked.get(here, ())  # a signal's handler may wait inside of a wait
@@ -184,13 +183,8 @@ def blocked_by(completions: Sequence[Completion], *, moving: bool = False) -> It
                 del _blocked[here]
 
 
-def wait_blocking(
-    completions: Sequence[Completion], timeout: float | None = None, *, moving: bool = False
-) -> bool:
-    """Block until all runs have ended; False if `timeout` seconds are not enough.
-
-    Args:
-        moving: see `blocked_by`.
+def wait_blocking(completions: Sequence[Completion], timeout: float | None = None) -> bool:
+    """Block until all runs have ended, as `blocked_by` says; False if not in `timeout` seconds.
 
     Raises:
         WouldBlockLoop: if one of them could not end while this thread is blocked.
@@ -199,7 +193,7 @@ def wait_blocking(
     if not pending:
         return True
     done = threading.Event()
-    with blocked_by(pending, moving=moving), telling_when_all_done(pending, done.set):
+    with blocked_by(pending), telling_when_all_done(pending, done.set):
         return done.wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
 
 

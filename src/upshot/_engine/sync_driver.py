@@ -31,7 +31,7 @@ def drive(steps: Steps[T], sleep: Callable[[float], object] = time.sleep) -> T:
                 elif isinstance(effect, Sleep):
                     reply = sleep(effect.seconds)
                 elif isinstance(effect, Wait):
-                    reply = wait_blocking(effect.on, moving=True)
+                    reply = wait_blocking(effect.on)
             except BaseException as error:
                 # the run decides what an error of ours, or an interrupt, means for it
                 reply, resume = error, steps.throw
