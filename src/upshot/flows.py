@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
+from upshot._arguments.dependencies import checked_wait_for
 from upshot._arguments.identities import Identities
 from upshot._arguments.inputs import place_of
 from upshot._arguments.validation import Validator, check_names
@@ -68,7 +69,6 @@ class Flow(Decorated[P, R_co]):
         self.flow_key = checks.key_of(fn)
         self.flow_run_name = checked_run_name("flow_run_name", given("flow_run_name"))
         self.task_runner: BaseTaskRunner = checked_runner(given("task_runner"))
-        self._runner_may_be_shared = type(self.task_runner).duplicate is not TaskRunner.duplicate
         self.should_validate_parameters = checks.checked_switch(
             "validate_parameters", options.get("validate_parameters", True)
         )
@@ -80,12 +80,10 @@ class Flow(Decorated[P, R_co]):
         self.on_running = self._hooks("on_running")
         self._is_made = True
 
-    def _follow(self, option: str) -> None:
-        super()._follow(option)
+    def _checked(self, option: str, value: Any) -> Any:
         if option == "task_runner":
-            self._runner_may_be_shared = (
-                type(self.task_runner).duplicate is not TaskRunner.duplicate
-            )
+            return checked_runner(value)
+        return super()._checked(option, value)
 
     def validate_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """These parameters, checked and coerced by the function's annotations.
@@ -115,7 +113,7 @@ class Flow(Decorated[P, R_co]):
         self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
     ) -> Steps[Ended]:
         attempt.refuse_late()
-        wait_for = kwargs.pop("wait_for", None)
+        wait_for = checked_wait_for(kwargs.pop("wait_for", None))
         parameters, misfit = self._bound(args, kwargs, wants_value)
         around = FlowRunContext.get()
         if wait_for is not None and around is None:
@@ -156,6 +154,8 @@ class Flow(Decorated[P, R_co]):
         self, around: FlowRunContext | None, parameters: dict[str, Any], place: Place | None
     ) -> FlowRunContext:
         settings = get_current_settings()
+        # others are duplicated when they are first needed
+        at_once = type(self.task_runner).duplicate is not TaskRunner.duplicate
         return FlowRunContext(
             flow=self,
             flow_run=record_of(self, around, parameters, place),
@@ -165,7 +165,7 @@ class Flow(Decorated[P, R_co]):
             settings=settings,
             retries=self.retries,
             log_prints=logs_prints(self.log_prints, around),
-            task_runner=duplicate_of(self.task_runner) if self._runner_may_be_shared else None,
+            task_runner=duplicate_of(self.task_runner) if at_once else None,
             replay=Replay(Identities(self.fn)) if self.retries else None,
         )
 

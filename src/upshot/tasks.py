@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
-from upshot._arguments.dependencies import Inputs
+from upshot._arguments.dependencies import Inputs, checked_wait_for
 from upshot._arguments.input_hash import task_input_hash
 from upshot._arguments.inputs import place_of
 from upshot._calls.rare import with_what_is_rare
@@ -80,7 +80,7 @@ class Task(Submitting[P, R_co]):
         counted: bool = True,
         more: Inputs | None = None,
     ) -> Prepared:
-        given = self._bound(args, kwargs)
+        given, wait_for = self._bound(args, kwargs), checked_wait_for(wait_for)
         flow, settings = FlowRunContext.get(), get_current_settings()
         store = flow.store if flow and flow.settings is settings else open_store(settings)
         place = place_of(flow, self.task_key, self, given, wait_for)

@@ -114,6 +114,40 @@ def test_one_future_or_state_can_be_waited_for_without_a_list() -> None:
     assert [state.name for state in in_flow(run)] == ["NotReady", "NotReady", "Completed"]
 
 
+def test_all_are_waited_for_that_a_dict_or_an_iterator_holds() -> None:
+    @task
+    def fail() -> None:
+        raise ValueError("no")
+
+    def run() -> Any:
+        failed, made = fail.submit(), make.submit(1)
+        mapped = take.map([1, 2], wait_for=(future for future in (made, failed)))
+        return [
+            take(1, wait_for={"first": made, "second": [failed]}, return_state=True),
+            take(1, wait_for=iter([made]), return_state=True),
+            *[future.wait() for future in mapped],
+        ]
+
+    names = [state.name for state in in_flow(run)]
+    assert names == ["NotReady", "Completed", "NotReady", "NotReady"]
+
+
+@pytest.mark.parametrize("value", [3, "a text", make], ids=["number", "text", "task"])
+def test_what_cannot_be_waited_for_is_refused_at_the_call(value: Any) -> None:
+    problem = "'wait_for': must be a future, a state, or several"
+    child = flow(lambda: None, name="child")
+    calls: list[Any] = [take, take.submit, lambda x, **how: take.map([x], **how)]
+
+    def refused() -> None:
+        for call in calls:
+            with pytest.raises(TypeError, match=problem):
+                call(1, wait_for=value)
+        with pytest.raises(TypeError, match=problem):
+            child(wait_for=value)
+
+    in_flow(refused)
+
+
 def test_a_state_says_whether_its_value_cannot_be_tracked() -> None:
     values: list[Any] = [None, True, ..., NotImplemented, -5, 256, 257, "a text", [1]]
     states = in_flow(lambda: [make(value, return_state=True) for value in values])

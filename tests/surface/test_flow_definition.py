@@ -13,6 +13,7 @@ import pytest
 
 import upshot.flows
 from upshot import Flow, State, flow, task
+from upshot.context import get_run_context
 from upshot.exceptions import InvalidNameError, ReservedArgumentError
 from upshot.filesystems import LocalFileSystem
 from upshot.runstore import open_store
@@ -489,3 +490,23 @@ def test_a_class_method_says_where_its_decorator_belongs() -> None:
     for decorator in (flow, task):
         with pytest.raises(TypeError, match="put @classmethod above @"):
             decorator(classmethod(method))
+
+
+def test_options_that_are_set_by_hand_are_checked_and_taken_as_given_ones() -> None:
+    @flow(timeout_seconds=1)
+    def runner() -> str:
+        return type(get_run_context().task_runner).__name__
+
+    settable: Any = runner
+    settable.task_runner, settable.timeout_seconds = SequentialTaskRunner, 0
+    assert isinstance(runner.task_runner, SequentialTaskRunner)
+    assert runner.timeout_seconds is None
+    assert runner() == "SequentialTaskRunner"
+    with pytest.raises(TypeError, match="'task_runner': must be a task runner"):
+        settable.task_runner = 3
+    with pytest.raises(InvalidNameError):
+        settable.name = "a/b"
+    with pytest.raises(TypeError, match="'validate_parameters': must be True or False"):
+        settable.should_validate_parameters = None
+    with pytest.raises(TypeError, match="Expected iterable for 'on_running'"):
+        settable.on_running = print

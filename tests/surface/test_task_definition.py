@@ -275,3 +275,52 @@ def test_a_cache_key_that_is_set_by_hand_is_asked_for(upshot_home: Any) -> None:
     counted.cache_key_fn = lambda context, parameters: "key"
     assert [counted(1), counted(2), counted.with_options(retries=1)(3)] == [1, 1, 1]
     assert calls == [1]
+
+
+BY_HAND: list[tuple[str, Any, str]] = [
+    ("retries", -1, "must be an int of 0 or more"),
+    ("retry_delay_seconds", "soon", "^Invalid"),
+    ("retry_jitter_factor", -1, "must be >= 0"),
+    ("retry_condition_fn", 3, "must be callable"),
+    ("timeout_seconds", "soon", "must be seconds"),
+    ("tags", "one", "must be a list or a set of text"),
+    ("name", 3, "Expected string for task parameter 'name'"),
+    ("description", 3, "must be text"),
+    ("cache_key_fn", 3, "must be a plain function"),
+    ("cache_expiration", 3, "must be a datetime.timedelta"),
+    ("refresh_cache", "yes", "must be True, False or None"),
+    ("persist_result", "yes", "must be True, False or None"),
+    ("cache_result_in_memory", None, "must be True or False"),
+    ("result_storage", 3, "must be a storage, or its name"),
+    ("result_serializer", "nope", "no serializer is called 'nope'"),
+    ("result_storage_key", "{nope}", "nope"),
+    ("on_failure", print, "Expected iterable for 'on_failure'"),
+    ("on_completion", ["text"], "Expected callables in 'on_completion'"),
+]
+
+
+@pytest.mark.parametrize(("option", "value", "problem"), BY_HAND, ids=[row[0] for row in BY_HAND])
+def test_what_is_set_by_hand_is_checked_as_what_is_given(
+    option: str, value: Any, problem: str
+) -> None:
+    @task
+    def same(x: int) -> int:
+        return x
+
+    before = getattr(same, option)
+    with pytest.raises((TypeError, ValueError, LookupError), match=problem):
+        setattr(same, option, value)
+    assert getattr(same, option) == before
+    assert same(3) == 3
+
+
+def test_what_is_set_by_hand_is_taken_as_what_is_given(upshot_home: Any) -> None:
+    @task(timeout_seconds=1, on_failure=[print])
+    def same(x: int) -> int:
+        return x
+
+    settable: Any = same
+    settable.timeout_seconds, settable.tags, settable.on_failure = 0, ["a"], []
+    assert (same.timeout_seconds, same.tags, same.on_failure) == (None, {"a"}, None)
+    assert same(3) == 3
+    assert same.with_options(name="other").timeout_seconds is None

@@ -16,11 +16,25 @@ from upshot._future import UpshotFuture
 from upshot._runs.lineage import Lineage
 from upshot.annotations import BaseAnnotation
 from upshot.context import FlowRunContext
-from upshot.exceptions import PausedRun, UnfinishedRun
+from upshot.exceptions import InvalidOption, PausedRun, UnfinishedRun
 from upshot.records import TaskRun
 from upshot.states import State
 
 Inputs = Mapping[str, list[str]]  # a parameter's name to the ids of runs
+_CAN_BE_WAITED_FOR = (list, tuple, Mapping, UpshotFuture, State, BaseAnnotation)
+
+
+def checked_wait_for(value: Any) -> Any:
+    """What a run is to wait for, which can be gone through again; None if nothing.
+
+    Raises:
+        InvalidOption: if it is neither a future or state, nor a collection.
+    """
+    if value is None or isinstance(value, _CAN_BE_WAITED_FOR):
+        return value
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return list(value)
+    raise InvalidOption("wait_for", f"must be a future, a state, or several; got {value!r}")
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +58,7 @@ class Dependent:
         self,
         run: TaskRun | None,
         flow: FlowRunContext | None,
-        wait_for: Iterable[Any] | None = None,
+        wait_for: Any = None,
         more: Inputs | None = None,
     ) -> list[Completion] | None:
         """Look for futures, states and results in the arguments, and note them in a record.
@@ -52,7 +66,7 @@ class Dependent:
         Args:
             run: the record; None for a flow run around which there is no other.
             flow: the flow run around.
-            wait_for: what else must have ended before; several, or one future or state.
+            wait_for: what else must have ended before, as `checked_wait_for` gives it.
             more: what is known besides.
 
         Returns:
@@ -70,9 +84,7 @@ class Dependent:
             if ids:
                 inputs[name] = ids
         if wait_for is not None:
-            single = isinstance(wait_for, UpshotFuture | State | BaseAnnotation)
-            awaited = wait_for if single else list(wait_for)
-            inputs["wait_for"] = self._look_into(awaited, lineage)[0]
+            inputs["wait_for"] = self._look_into(wait_for, lineage)[0]
         if inputs:
             empty: dict[str, list[str]] = {name: [] for name in self.context.parameters}
             run.inputs = orjson.dumps(empty | inputs).decode()

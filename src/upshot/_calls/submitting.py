@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, overload
 
 from upshot._arguments import mapping
-from upshot._arguments.dependencies import Inputs
+from upshot._arguments.dependencies import Inputs, checked_wait_for
 from upshot._calls import submission
 from upshot._calls.decorated import Awaited
 from upshot._calls.submission import Prepared
@@ -194,7 +194,7 @@ class Submitting(TaskDefinition[P, R_co]):
             MappingMissingIterable: if no argument can be iterated over.
             MappingLengthMismatch: if there are several, of different lengths.
         """
-        flow = FlowRunContext.get()
+        flow, wait_for = FlowRunContext.get(), checked_wait_for(wait_for)
         more = mapping.inputs(self._signature, args, kwargs, flow.lineage if flow else None)
         return submission.submit_all(
             partial(self._start, wait_for=wait_for, counted=window is None, more=more),

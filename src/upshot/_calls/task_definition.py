@@ -41,6 +41,12 @@ class TaskDefinition(Decorated[P, R_co]):
         )
         self._is_made = True
 
+    def _checked(self, option: str, value: Any) -> Any:
+        if option == "result_storage_key":
+            return checks.checked_storage_key(value, self._signature.parameters)
+        check = _CHECKED.get(option)
+        return super()._checked(option, value) if check is None else check(value)
+
     def _follow(self, option: str) -> None:
         super()._follow(option)
         if option == "cache_key_fn":
@@ -79,3 +85,10 @@ def checked_condition(value: Any) -> Callable[..., bool] | None:
         raise InvalidOption("retry_condition_fn", f"must be callable; got {got}")
     condition: Callable[..., bool] | None = value
     return condition
+
+
+_CHECKED: dict[str, Callable[[Any], Any]] = {
+    "retry_condition_fn": checked_condition,
+    "retry_jitter_factor": checked_jitter,
+    "tags": checked_tags,
+}
