@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli_runs import a_flow_run, columns, kept, upshot
+from tests.unit.cli_runs import NOW, a_flow_run, columns, kept, upshot
 from upshot.cli import _checks
 from upshot.cli._mounts import file_system_of, is_network
 from upshot.records import FlowRun
@@ -266,7 +266,7 @@ def test_a_store_of_another_version_is_told_and_not_changed(
 
 
 def test_a_run_of_the_future_is_warned_of(used: Path) -> None:
-    a_flow_run(ago=-10_000)
+    a_flow_run(ago=NOW - time.time() - 10_000)
     open_store().flush()
     (told,) = only(findings(), "clock")
     assert "2 h 4" in told["message"]

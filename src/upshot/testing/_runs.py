@@ -34,7 +34,8 @@ def complete(run: FlowRun | TaskRun, *, at: float = AT + 2) -> None:
 
 def facts(run: FlowRun | TaskRun) -> dict[str, object]:
     """All that a run says of itself; runs that it belongs to by their ids."""
-    told = {field.name: getattr(run, field.name) for field in fields(run)}
+    said = [field.name for field in fields(run) if not field.name.startswith("_")]
+    told = {name: getattr(run, name) for name in said}
     for parent in ("parent", "flow_run"):
         if parent in told:
             told[parent] = told[parent] and told[parent].id
