@@ -12,14 +12,16 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 _set = object.__setattr__  # UUIDs refuse another way
 
 
-_TAILS_AT_ONCE = 256
+_AT_ONCE = 256
 
-# what ids end with, drawn ahead: while the system draws, another thread may take the interpreter,
-# and one such change for each id would cost more than all the rest of making it
+# what ids end with, and names, drawn ahead: while the system draws, another thread may take the
+# interpreter, and one such change for each id would cost more than all the rest of making it
 _tails: list[bytes] = []
+_names: list[str] = []
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_tails.clear)  # they are the parent's
+if hasattr(os, "register_at_fork"):  # they are the parent's
+    os.register_at_fork(after_in_child=_tails.clear)
+    os.register_at_fork(after_in_child=_names.clear)
 
 
 def new_id() -> bytes:
@@ -28,18 +30,28 @@ def new_id() -> bytes:
     try:
         tail = _tails.pop()
     except IndexError:
-        tail, *others = _draw()
+        tail, *others = _draw(10, 7)
         _tails.extend(others)
     return now.to_bytes(6, "big") + tail
 
 
-def _draw() -> list[bytes]:
-    """Random ends of ids, with the bits that say which kind of UUID it is."""
-    drawn = bytearray(os.urandom(10 * _TAILS_AT_ONCE))
-    for start in range(0, len(drawn), 10):
-        drawn[start] = drawn[start] & 0x0F | 0x70
-        drawn[start + 2] = drawn[start + 2] & 0x3F | 0x80
-    return [bytes(drawn[start : start + 10]) for start in range(0, len(drawn), 10)]
+def new_name() -> str:
+    """32 hexadecimal digits that nothing else has: those of a UUIDv4, as `uuid4().hex`."""
+    try:
+        return _names.pop()
+    except IndexError:
+        name, *others = (drawn.hex() for drawn in _draw(16, 4))
+        _names.extend(others)
+        return name
+
+
+def _draw(size: int, version: int) -> list[bytes]:
+    """Random ends of UUIDs, or whole ones, with the bits that say which kind they are."""
+    drawn = bytearray(os.urandom(size * _AT_ONCE))
+    for end in range(size, len(drawn) + 1, size):
+        drawn[end - 10] = drawn[end - 10] & 0x0F | version << 4
+        drawn[end - 8] = drawn[end - 8] & 0x3F | 0x80
+    return [bytes(drawn[start : start + size]) for start in range(0, len(drawn), size)]
 
 
 def uuid_of(uid: bytes) -> UUID:

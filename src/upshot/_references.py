@@ -57,7 +57,7 @@ def write_reference(
     blocks.register(described, block, store or open_store())
     key = _checked(key_fn())
     written = write_blob(described, key, serializer, value, created=at or moment(time.time()))
-    return PersistedResult.unchecked(
+    return PersistedResult.made_of(
         {
             "type": "reference",
             "serializer_type": serializer.type,

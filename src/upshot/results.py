@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from upshot import _registry, blocks
 from upshot._blob import PersistedResultBlob
 from upshot._bridge import compatible
+from upshot._ids import new_name
 from upshot._keys import Runtime, check_template, format_key
 from upshot._references import place_of, read_reference, write_reference
 from upshot._result_options import (
@@ -57,7 +58,7 @@ T = TypeVar("T")
 
 def DEFAULT_STORAGE_KEY_FN() -> str:
     """A new key that nothing else has."""
-    return uuid4().hex
+    return new_name()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,18 +41,27 @@ def test_ids_made_together_differ() -> None:
     assert len({new_id() for _ in range(1_000)}) == 1_000
 
 
-def test_a_forked_child_makes_ids_of_its_own() -> None:
-    new_id()
+def test_a_name_is_a_uuid_of_version_4_in_hexadecimal() -> None:
+    names = [_ids.new_name() for _ in range(1_000)]
+    assert len(set(names)) == 1_000
+    for name in names:
+        made = UUID(name)
+        assert (made.version, made.variant, made.hex) == (4, "specified in RFC 4122", name)
+
+
+def test_a_forked_child_makes_ids_and_names_of_its_own() -> None:
+    new_id(), _ids.new_name()
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
-        os.write(writing, new_id()[6:])
+        os.write(writing, new_id()[6:] + bytes.fromhex(_ids.new_name()))
         os._exit(0)
     os.waitpid(pid, 0)
-    of_child = os.read(reading, 10)
+    of_child = os.read(reading, 26)
     os.close(reading)
     os.close(writing)
-    assert of_child not in {new_id()[6:] for _ in range(300)}
+    assert of_child[:10] not in {new_id()[6:] for _ in range(300)}
+    assert of_child[10:].hex() not in {_ids.new_name() for _ in range(300)}
 
 
 def test_a_run_goes_from_state_to_state() -> None:

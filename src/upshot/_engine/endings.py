@@ -137,7 +137,7 @@ def recorded(data: Any) -> tuple[str | None, str | None]:
     """What the row of a run says of its result, and of its failure."""
     if type(data) is UnpersistedResult:  # nearly all of them
         return None, None
-    if isinstance(data, LiteralResult | PersistedResult):
+    if type(data) is PersistedResult or isinstance(data, LiteralResult | PersistedResult):
         return to_text(data), None
     if isinstance(data, BaseException):
         return None, describe(data, pickled=True).model_dump_json()

@@ -124,17 +124,6 @@ class PersistedResult(BaseResult[R]):
         place = self.uri or f"{self.storage_key} in storage {self.storage_block_id}"
         return f"Result{self._of_type()} persisted to `{place}`."
 
-    @classmethod
-    def unchecked(cls, fields: dict[str, Any]) -> Self:
-        """A reference of fields that are known to be right: all of them, in their order.
-
-        It is what calling the class gives, at a quarter of its price.
-        """
-        made = object.__new__(cls)
-        state = {"__dict__": fields, "__pydantic_fields_set__": set(fields)}
-        BaseModel.__setstate__(made, {**_BLANK, **state})
-        return made
-
     @compatible(on_class=True)
     def create(
         cls: Any,

@@ -34,7 +34,7 @@ def of_text(text: str) -> BaseResult[Any]:
         fields = orjson.loads(text)
         if _is_as_written(fields):
             fields["storage_block_id"] = UUID(fields["storage_block_id"])
-            return PersistedResult.unchecked(fields)
+            return PersistedResult.made_of(fields)
     except ValueError:
         pass  # pydantic says what is wrong with it
     return BaseResult.model_validate_json(text)

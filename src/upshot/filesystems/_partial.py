@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
+from upshot._ids import new_name
 from upshot.exceptions import StorageError
 
 if sys.platform == "darwin":
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class PartialFile(io.FileIO):
-    """A hidden file in the folder of its target, whose place it takes in `settle`.
+    """A hidden file in the folder of its target, whose place it takes when its block ends well.
 
-    It is not there before `create`: an interrupt finds who has to `discard` it.
+    It is not there before the block, and not after one that was left in any other way.
 
     Args:
         target: the path to be written; folders that it needs are made.
@@ -30,15 +31,49 @@ class PartialFile(io.FileIO):
         refusal: makes an error of this library of what the system said.
     """
 
+    _there = False  # or perhaps it is
+
     def __init__(
         self, target: str, *, durable: bool, refusal: Callable[[OSError], StorageError]
     ) -> None:
         self._target, self._durable, self._refusal = target, durable, refusal
-        self._folder = os.path.dirname(target)
-        self._path = f"{self._folder}/.upshot-{os.urandom(8).hex()}"
+        self._folder = target[: target.rindex("/")] or "/"
+        self._path = f"{self._folder}/.upshot-{new_name()}"
 
-    def create(self) -> None:
-        """Make the file, and the folders above it."""
+    def __enter__(self) -> Self:
+        self._there = True
+        try:
+            self._create()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def __exit__(self, kind: object, *raised: Any) -> None:
+        try:
+            if kind is None:
+                self._settle()
+        finally:
+            if self._there:
+                self._discard()
+
+    def __del__(self) -> None:
+        if self._there:  # an interrupt came before who opened it knew
+            self._discard()
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of `data`."""
+        try:
+            written = super().write(data)
+            size = len(data) if type(data) is bytes else memoryview(data).nbytes
+            while written < size:
+                # the system took less: a signal came, the disk is nearly full, or it is > 2 GB
+                written += super().write(memoryview(data).cast("B")[written:])
+        except OSError as error:
+            raise self._refusal(error) from error
+        return written
+
+    def _create(self) -> None:
         # called below Python, where no interrupt can part the file from who is to close it
         opener = partial(os.open, mode=0o600)
         try:
@@ -50,36 +85,24 @@ class PartialFile(io.FileIO):
         except OSError as error:
             raise self._refusal(error) from error
 
-    def write(self, data: ReadableBuffer, /) -> int:
-        """Write all of `data`."""
-        try:
-            written = super().write(data)
-            size = memoryview(data).nbytes
-            while written < size:
-                # the system took less: a signal came, the disk is nearly full, or it is > 2 GB
-                written += super().write(memoryview(data).cast("B")[written:])
-        except OSError as error:
-            raise self._refusal(error) from error
-        return written
-
-    def settle(self) -> None:
-        """Take the target's place."""
+    def _settle(self) -> None:
         try:
             if self._durable:
                 _sync(self.fileno())
             self.close()
             os.replace(self._path, self._target)
+            self._there = False
             if self._durable:
                 sync_folder(self._folder)
         except OSError as error:
             raise self._refusal(error) from error
 
-    def discard(self) -> None:
-        """Leave nothing behind."""
+    def _discard(self) -> None:
         with suppress(OSError):
             self.close()
         with suppress(OSError):
             os.unlink(self._path)
+        self._there = False
 
 
 def make_folders(path: str, *, durable: bool) -> None:

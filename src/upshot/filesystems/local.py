@@ -6,8 +6,7 @@ import errno
 import io
 import os
 import posixpath
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import lru_cache, partial
 from pathlib import Path
 from stat import S_ISDIR
@@ -119,21 +118,13 @@ class LocalFileSystem(FileSystem):
         except OSError as error:
             raise self._refusal("read", key, error) from error
 
-    @contextmanager
-    def writing(self, key: str) -> Iterator[BinaryIO]:
+    def writing(self, key: str) -> AbstractContextManager[BinaryIO]:
         """A writer of the file that takes the place of the old one when its block ends well."""
-        file = PartialFile(
+        return PartialFile(
             self._path(key),
             durable=get_current_settings().durability == "full",
             refusal=partial(self._refusal, "write", key),
         )
-        try:
-            file.create()
-            yield file
-            file.settle()
-        except BaseException:
-            file.discard()
-            raise
 
     def size(self, key: str) -> int | None:
         """How many bytes a file has; None if there is none."""
@@ -207,6 +198,8 @@ def _uri_of(root: str) -> str:
 
 
 def _quoted(path: str) -> str:
+    if path.isalnum() and path.isascii():
+        return path  # as keys are that nobody chose
     return quote_from_bytes(os.fsencode(path))
 
 
