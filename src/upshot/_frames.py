@@ -45,3 +45,12 @@ def let_go(frames: Iterable[FrameType]) -> None:
 def _clear(frame: FrameType) -> None:
     with suppress(RuntimeError):  # still running: the frame of who called
         frame.clear()
+
+
+def clear_frames(error: BaseException | None) -> None:
+    """Let go of the variables in the frames of an exception and of those that it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        let_go(frames_of(error.__traceback__))
+        error = error.__cause__ or error.__context__

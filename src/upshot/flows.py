@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
-from upshot._arguments.dependencies import checked_wait_for
-from upshot._arguments.identities import Identities
-from upshot._arguments.inputs import place_of
 from upshot._arguments.validation import Validator, check_names
-from upshot._calls.chosen_runner import checked_runner, duplicate_of
+from upshot._calls.at_call import at_call
 from upshot._calls.decorated import Decorated
-from upshot._calls.flow_body import FlowBody, record_of
-from upshot._concurrency import attempt
-from upshot._engine.attempts import Ports
-from upshot._engine.effects import Steps
-from upshot._engine.endings import Ended
-from upshot._engine.flow_run import FlowCall, run_flow
 from upshot._options import checks
 from upshot._options.run_names import checked_run_name
+from upshot._options.runners import checked_runner
 from upshot._options.types import FLOW_CHANGES, FLOW_DEFAULTS, FlowOptions, shows
-from upshot._runs.replay import Place, Replay
-from upshot.context import FlowRunContext, logs_prints, told
-from upshot.exceptions import InvalidOptionValue, ParameterBindError
-from upshot.results import ResultFactory, infer_factory
-from upshot.runstore import open_store
-from upshot.settings import Settings, get_current_settings
-from upshot.task_runners import BaseTaskRunner, TaskRunner
+from upshot.task_runners import BaseTaskRunner
 from upshot.utilities.hashing import known_file_hash
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-
-_NOTHING_TO_WAIT_FOR = "is for flows that are called in a flow; there is none around this one"
 
 
 class Flow(Decorated[P, R_co]):
@@ -57,6 +39,9 @@ class Flow(Decorated[P, R_co]):
     terminable = True
     options = frozenset(FLOW_DEFAULTS)
     changes = frozenset(FLOW_CHANGES)
+
+    _steps = at_call("flow steps")
+    _factory = at_call("flow factory")
 
     @shows(FLOW_DEFAULTS, FlowOptions, "self", "fn")
     def __init__(self, fn: Callable[P, R_co], **options: Unpack[FlowOptions]) -> None:
@@ -109,104 +94,10 @@ class Flow(Decorated[P, R_co]):
         """A flow of the same function with other options; what is not given stays as it is."""
         return self._with(changes)
 
-    def _steps(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
-    ) -> Steps[Ended]:
-        attempt.refuse_late()
-        wait_for = checked_wait_for(kwargs.pop("wait_for", None))
-        parameters, misfit = self._bound(args, kwargs, wants_value)
-        around = FlowRunContext.get()
-        if wait_for is not None and around is None:
-            raise InvalidOptionValue("wait_for", _NOTHING_TO_WAIT_FOR)
-        place = place_of(around, self.flow_key, self, parameters, wait_for)
-        context = self._context(around, parameters, place)
-        body = FlowBody(self.fn, args, kwargs, context)
-        run, factory = context.flow_run, context.result_factory
-        on_end, on_value = told(around, run, factory, place)
-        call = FlowCall(
-            run=run,
-            function=body.acall if self.isasync else body.call,
-            awaits=self.isasync,
-            keep=body.keep,
-            persists=factory.persist_result,
-            retries=context.retries,
-            retry_delay=self.retry_delays,
-            timeout=self.timeout_seconds,
-            wants_value=wants_value,
-            on_end=on_end,
-            on_value=on_value,
-            place=place,
-            children=body.unfinished,
-            give_up=body.give_up,
-            host=context.host_on if self.isasync else None,
-            upstreams=body.find_upstreams(run.parent, around, wait_for),
-            obstacle=body.obstacle,
-            resolve=partial(body.resolve, self._signature),
-            hooks=self._called_on,
-            release=body.release,
-            holds=body.holds,
-            validate=self._validation(body, misfit),
-            name_run=partial(body.name_run, self.flow_run_name) if self.flow_run_name else None,
-        )
-        return run_flow(call, Ports(context.store, time.time))
-
-    def _context(
-        self, around: FlowRunContext | None, parameters: dict[str, Any], place: Place | None
-    ) -> FlowRunContext:
-        settings = get_current_settings()
-        # others are duplicated when they are first needed
-        at_once = type(self.task_runner).duplicate is not TaskRunner.duplicate
-        return FlowRunContext(
-            flow=self,
-            flow_run=record_of(self, around, parameters, place),
-            parameters=parameters,
-            result_factory=self._factory(around, settings),
-            store=open_store(settings),
-            settings=settings,
-            retries=self.retries,
-            log_prints=logs_prints(self.log_prints, around),
-            task_runner=duplicate_of(self.task_runner) if at_once else None,
-            replay=Replay(Identities(self.fn)) if self.retries else None,
-        )
-
-    def _factory(self, around: FlowRunContext | None, settings: Settings) -> ResultFactory:
-        """The factory of a call of the flow, in the flow run `around` it."""
-        return infer_factory(
-            self,
-            parent=around.result_factory if around else None,
-            settings=settings,
-            needs_persistence=bool(around and around.retries),
-        )
-
-    def _bound(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
-    ) -> tuple[dict[str, Any], ParameterBindError | None]:
-        """The parameters of a call; those of one that wants a state may not fit."""
-        try:
-            return self._parameters(args, kwargs), None
-        except ParameterBindError as error:
-            if wants_value:
-                raise
-            return {}, error
-
     def _secret_parameters(self) -> frozenset[str]:
         """The names of the parameters that validation makes secrets of."""
         checked = self.should_validate_parameters and self._validator.is_needed
         return self._validator.secret if checked else frozenset()
-
-    def _validation(
-        self, body: FlowBody, misfit: ParameterBindError | None
-    ) -> Callable[[], object] | None:
-        """What checks the parameters of a call; None if there is nothing to check."""
-        if misfit is not None:
-            return partial(_raise, misfit)
-        if not self.should_validate_parameters or not self._validator.is_needed:
-            return None
-        return partial(body.validate, self.validate_parameters, self._signature)
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 def _version_of_source(fn: Callable[..., Any]) -> str | None:

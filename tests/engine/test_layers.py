@@ -24,7 +24,13 @@ HELPERS = {
     "upshot._concurrency.promise",
     "upshot._concurrency.waiting",
 }
-SHELLS = (*DRIVERS, "_calls/decorated.py", "flows.py", "tasks.py")
+SHELLS = (
+    *DRIVERS,
+    "_calls/decorated.py",
+    "_calls/driving.py",
+    "_calls/flow_calls.py",
+    "_calls/task_calls.py",
+)
 EFFECTS = {"Invoke", "Io", "Sleep", "Wait"}
 # what only a rule about retries, caching or states would do
 RULES = {

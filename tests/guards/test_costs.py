@@ -103,14 +103,14 @@ loaded = set(sys.modules) - before
 print(sum(name.split(".")[0] == "upshot" for name in loaded))
 print(sum(name.split(".")[0] != "upshot" for name in loaded))
 from upshot import flow, task
-print(sum(name.split(".")[0] == "upshot" for name in sys.modules))
-from upshot.testing import isolated
 @task(persist_result=True)
 def one():
     return [1]
-@flow
+@flow(version="1")
 def around():
     return one()
+print(*sys.modules)
+from upshot.testing import isolated
 with isolated():
     around()
 print(*sys.modules)
@@ -123,8 +123,10 @@ def test_importing_upshot_and_a_first_flow_load_no_more_than_they_need(limits: L
     ).stdout.splitlines()
     assert int(printed[0]) <= limits["import"]["upshot_modules"]
     assert int(printed[1]) <= limits["import"]["other_modules"]
-    assert int(printed[2]) <= limits["import"]["used_upshot_modules"]
-    loaded = set(printed[3].split())
+    decorated, loaded = set(printed[2].split()), set(printed[3].split())
+    assert not set(limits["import"]["never_before_a_call"]) & decorated
+    of_upshot = sum(name.split(".")[0] == "upshot" for name in decorated)
+    assert of_upshot <= limits["import"]["used_upshot_modules"]
     assert not set(limits["import"]["never"]) & loaded
     assert not set(limits["import"]["never_in_sync"]) & loaded
     of_upshot = sum(name.split(".")[0] == "upshot" for name in loaded)

@@ -13,7 +13,7 @@ import pytest
 
 from upshot import flow, task
 from upshot._bridge import caller_is_async, loop_runs_here
-from upshot._options import checks
+from upshot._calls import task_calls
 from upshot.exceptions import InvalidOption, InvalidSettings, NotPersisted, ParameterBindError
 from upshot.filesystems import LocalFileSystem, MemoryFileSystem
 from upshot.results import PersistedResult
@@ -146,7 +146,7 @@ def test_an_entry_that_has_expired_never_hits() -> None:
 def test_a_task_that_may_not_persist_enters_no_cache_and_says_so_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "_warned", set())
+    monkeypatch.setattr(task_calls, "_warned", set())
     cached = task(lambda: 1, name="t", cache_key_fn=lambda: "k", persist_result=False)
     with caplog.at_level(logging.WARNING, "upshot"):
         states = [cached(return_state=True) for _ in range(2)]

@@ -22,7 +22,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upshot._arguments.parameters import bind, describe, signature_of
+from upshot._arguments.parameters import describe
+from upshot._arguments.signatures import bind, signature_of
 from upshot.exceptions import InvalidOption, ParameterBindError, ReservedArgumentError
 
 LONGEST = 120_000  # bytes of a description, each character as long as UTF-8 and JSON make it

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from upshot._arguments.parameters import bind
+from upshot._arguments.signatures import bind
 from upshot._arguments.upstreams import Found, Upstream, fill, find
 from upshot._concurrency.waiting import Completion
 from upshot._future import UpshotFuture

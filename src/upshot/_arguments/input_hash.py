@@ -6,11 +6,13 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upshot._arguments.hashing import Unhashable, digest
 from upshot._options.checks import code_of
-from upshot.context import TaskRunContext
+
+if TYPE_CHECKING:
+    from upshot.context import TaskRunContext
 
 _log = logging.getLogger("upshot.caching")
 _WITHOUT_STATE = (FunctionType, BuiltinFunctionType, type)

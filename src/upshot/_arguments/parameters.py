@@ -1,10 +1,10 @@
-"""A call's parameters: bound to the signature, and described for the run store."""
+"""A call's parameters: as arguments, and described for the run store."""
 
 from __future__ import annotations
 
 import inspect
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from dataclasses import fields as dataclass_fields
 from datetime import date, time, timedelta
@@ -17,68 +17,18 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel
 
-from upshot.exceptions import InvalidOption, ParameterBindError, ReservedArgumentError
 from upshot.filesystems import FileSystem
 from upshot.filesystems._secrets import HIDDEN, SECRETS
 
 _COLLECTIONS = (list, tuple, set, frozenset, dict)
 _KNOWN = frozenset({*_COLLECTIONS, Counter, OrderedDict, defaultdict})
 _RAW = (str, bytes, bytearray, Mapping, *_COLLECTIONS)
-RESERVED = ("return_state", "wait_for")
 
 _MOST_TEXT = 20_000  # characters of all parameters together, about
 _LONGEST_TEXT = 1_000  # characters of one text
 _LARGEST_INT = 3_000  # bits
 _MOST_ITEMS = 250  # items of one collection
 _DEEPEST = 8
-
-
-def signature_of(function: Callable[..., Any], name: str) -> inspect.Signature:
-    """The signature of a function that is to be a flow or a task.
-
-    Raises:
-        ReservedArgumentError: if it has a parameter that upshot keeps for itself.
-        InvalidOption: if Python does not know its signature.
-    """
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError) as error:
-        raise InvalidOption("fn", f"{name!r} has no signature that can be read: {error}") from error
-    for reserved in RESERVED:
-        if reserved in signature.parameters:
-            raise ReservedArgumentError(reserved, name)
-    return signature
-
-
-def positional(signature: inspect.Signature) -> tuple[str, ...] | None:
-    """The names of the parameters, if all can be given by position; else None."""
-    kinds = {parameter.kind for parameter in signature.parameters.values()}
-    by_position = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    return tuple(signature.parameters) if kinds <= by_position else None
-
-
-def no_inputs(signature: inspect.Signature) -> str:
-    """What the record of a call says of its inputs if it takes nothing of other runs, as JSON."""
-    return orjson.dumps({name: [] for name in signature.parameters}).decode()
-
-
-def bind(
-    signature: inspect.Signature,
-    fn: Callable[..., Any],
-    args: Iterable[Any],
-    kwargs: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The parameters of a call of `fn` by name, defaults included, in the signature's order.
-
-    Raises:
-        ParameterBindError: if the arguments do not fit.
-    """
-    try:
-        bound = signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise ParameterBindError.from_bind_failure(fn, error, args, kwargs) from None
-    bound.apply_defaults()
-    return bound.arguments
 
 
 def arguments_of(

@@ -4,31 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
 
 from upshot._calls.own_runner import OwnRunner
 from upshot.context import FlowRunContext
-from upshot.exceptions import InvalidOption
 from upshot.task_runners import BaseTaskRunner, TaskRunner
 from upshot.task_runners.concurrent import ConcurrentTaskRunner
 
 _log = logging.getLogger("upshot.task_runners")
-
-
-def checked_runner(choice: Any) -> BaseTaskRunner:
-    """A task runner, from one, a class of one, or None for the default.
-
-    Raises:
-        InvalidOption: if it is none of these.
-    """
-    if choice is None:
-        return ConcurrentTaskRunner()
-    if isinstance(choice, type) and issubclass(choice, BaseTaskRunner):
-        return choice()
-    if isinstance(choice, BaseTaskRunner):
-        return choice
-    problem = f"must be a task runner, or a class of one; got {choice!r}"
-    raise InvalidOption("task_runner", problem)
 
 
 def duplicate_of(runner: BaseTaskRunner) -> TaskRunner | OwnRunner:

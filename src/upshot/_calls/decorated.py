@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from functools import cached_property, partial, update_wrapper
+from functools import cached_property, update_wrapper
 from inspect import getdoc
 from operator import attrgetter
 from types import FunctionType, MethodType
 from typing import (
+    TYPE_CHECKING,
     Any,
     Generic,
     Literal,
@@ -20,23 +21,20 @@ from typing import (
     overload,
 )
 
-from upshot._arguments.parameters import bind, no_inputs, positional, signature_of
-from upshot._bridge import call_must_block, run_blocking
+from upshot._arguments.signatures import bind, no_inputs, positional, signature_of
+from upshot._calls.at_call import at_call
 from upshot._calls.changes import Changeable
-from upshot._calls.hook_calls import hooks_of
-from upshot._concurrency.signals import AsyncTerminable, Terminable
-from upshot._engine import async_driver, sync_driver
-from upshot._engine.effects import Steps
-from upshot._engine.endings import Ended
-from upshot._engine.hooks import Hooks
 from upshot._options import checks
 from upshot._options.hooks import Hook, checked_hooks
 from upshot._options.retries import delays
-from upshot.context import FlowRunContext
-from upshot.filesystems import FileSystem
-from upshot.serializers import Serializer
-from upshot.settings import get_current_settings
-from upshot.states import State
+
+if TYPE_CHECKING:
+    from upshot._engine.effects import Steps
+    from upshot._engine.endings import Ended
+    from upshot._engine.hooks import Hooks
+    from upshot.filesystems import FileSystem
+    from upshot.serializers import Serializer
+    from upshot.states import State
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,6 +56,14 @@ class Decorated(Changeable, Generic[P, R_co]):
     result_serializer: Serializer | str | None
     result_storage_key: str | None = None
     cache_result_in_memory: bool
+
+    # what a call does, step by step; a flow and a task have their own
+    _steps: Callable[[tuple[Any, ...], dict[str, Any], bool], Steps[Ended]]
+    _drive: Callable[[Steps[Ended]], Ended] = at_call("drive")
+    _adrive: Callable[[Steps[Ended], bool], Awaited[Any]] = at_call("drive async")
+    _must_block: Callable[[], bool] = at_call("must block")
+    _find_hooks: Callable[[], Hooks | None] = at_call("hooks")
+    _retries_by_setting: Callable[[], int] = at_call("retries")
 
     def __init__(self, fn: Callable[P, R_co], options: Mapping[str, Any]) -> None:
         checks.check_function(self.kind, fn)
@@ -111,14 +117,14 @@ class Decorated(Changeable, Generic[P, R_co]):
     @cached_property
     def _called_on(self) -> Hooks | None:
         """What the runs call on their states."""
-        return hooks_of(self)
+        return self._find_hooks()
 
     @property
     def retries(self) -> int:
         """How often the function is called again after it raised."""
         if self._retries is not None:
             return self._retries
-        return int(getattr(get_current_settings(), self._default_retries))
+        return self._retries_by_setting()
 
     @retries.setter
     def retries(self, value: int | None) -> None:
@@ -145,10 +151,10 @@ class Decorated(Changeable, Generic[P, R_co]):
         """
         return_state = bool(kwargs.pop("return_state", False))
         steps = self._steps(args, kwargs, not return_state)
-        if self.isasync and not call_must_block():
-            return self._acall(steps, return_state)
+        if self.isasync and not self._must_block():
+            return self._adrive(steps, return_state)
         end = self._drive(steps)
-        value, error = _answer(end, return_state)
+        value, error = answer_of(end, return_state)
         try:
             if error is None:
                 return value
@@ -160,40 +166,6 @@ class Decorated(Changeable, Generic[P, R_co]):
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """Call with `return_state=True`."""
         return self(*args, return_state=True, **kwargs)
-
-    async def _acall(self, steps: Steps[Ended], return_state: bool) -> Any:
-        if self.terminable and FlowRunContext.get() is None:
-            end = await self._adrive(steps)
-        else:
-            end = await async_driver.drive(steps)
-        value, error = _answer(end, return_state)
-        try:
-            if error is None:
-                return value
-            raise error
-        finally:
-            del value, error, end
-
-    def _drive(self, steps: Steps[Ended]) -> Ended:
-        if self.terminable and FlowRunContext.get() is None:
-            with Terminable():
-                return self._driven(steps)
-        return self._driven(steps)
-
-    def _driven(self, steps: Steps[Ended]) -> Ended:
-        if self.isasync:
-            return run_blocking(partial(async_driver.drive, steps))
-        return sync_driver.drive(steps)
-
-    async def _adrive(self, steps: Steps[Ended]) -> Ended:
-        with AsyncTerminable():
-            return await async_driver.drive(steps)
-
-    def _steps(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], wants_value: bool
-    ) -> Steps[Ended]:
-        """What a call of the function does, step by step; nothing is done yet."""
-        raise TypeError(f"{type(self).__name__} is neither a flow nor a task")
 
     def _bound_to(self, instance: object) -> Self:
         """The same for a method of an instance; this one itself if it is made of no function."""
@@ -217,7 +189,7 @@ class Decorated(Changeable, Generic[P, R_co]):
         return _remade, (type(self), self.fn, self._given)
 
 
-def _answer(end: Ended, return_state: bool) -> tuple[Any, BaseException | None]:
+def answer_of(end: Ended, return_state: bool) -> tuple[Any, BaseException | None]:
     """What a call gives its caller, or raises."""
     if return_state and not end.crashed:
         return end.state(), None

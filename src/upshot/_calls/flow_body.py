@@ -13,13 +13,13 @@ from typing import Any, cast
 from upshot._arguments.dependencies import Dependent
 from upshot._arguments.parameters import arguments_of, describe
 from upshot._bridge import caller_is_async
+from upshot._calls.naming import run_name
 from upshot._calls.returning import alisted, futures_in, listed, with_states
 from upshot._concurrency.signals import behind
 from upshot._concurrency.waiting import Completion
 from upshot._engine.conclusions import conclude
 from upshot._engine.coordinator import coordinator
 from upshot._engine.endings import Conclusion
-from upshot._options.run_names import run_name
 from upshot._runs.replay import Place
 from upshot._runs.tags import tags_of_new_run
 from upshot.context import FlowRunContext, TaskRunContext, entered

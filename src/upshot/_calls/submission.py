@@ -16,6 +16,7 @@ from upshot._arguments.mapping import Arguments
 from upshot._bridge import call_must_block, run_blocking
 from upshot._calls.chosen_runner import runner_of
 from upshot._calls.own_runner import OwnRunner
+from upshot._calls.submitting import Submitting
 from upshot._concurrency import portals
 from upshot._concurrency.jobs import Job
 from upshot._concurrency.loops import in_trio, thread_safe
@@ -46,15 +47,15 @@ class Prepared:
         return run_task(self.call, self.ports)
 
 
-def submit(run: Prepared, *, isasync: bool, return_state: bool = False) -> Any:
+def submit(task: Submitting[..., Any], run: Prepared, *, return_state: bool = False) -> Any:
     """Start a run; its future, or an awaitable of it where who calls and what is called is async.
 
     Args:
+        task: whose run it is.
         run: what to start.
-        isasync: whether its function is async.
         return_state: wait for it, and give its final state instead.
     """
-    runner = runner_of(run.flow)
+    runner, isasync = runner_of(run.flow), task.isasync
     awaitable = isasync and not call_must_block()
     if awaitable:
         return _asubmit(run, runner, return_state)

@@ -7,18 +7,15 @@ async functions. A sync function is given the same without having to await it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from functools import partial
-from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, ParamSpec, TypeVar, overload
 
-from upshot._arguments import mapping
-from upshot._arguments.dependencies import Inputs, checked_wait_for
-from upshot._calls import submission
+from upshot._calls.at_call import at_call
 from upshot._calls.decorated import Awaited
-from upshot._calls.submission import Prepared
 from upshot._calls.task_definition import TaskDefinition
-from upshot._future import Async, Sync, UpshotFuture
-from upshot.context import FlowRunContext
-from upshot.states import State
+
+if TYPE_CHECKING:
+    from upshot._future import Async, Sync, UpshotFuture
+    from upshot.states import State
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +26,10 @@ WaitFor = Iterable[Any] | None
 
 class Submitting(TaskDefinition[P, R_co]):
     """A function whose runs can be submitted."""
+
+    _prepare = at_call("task run")
+    _submit = at_call("submit")
+    _map = at_call("map")
 
     @overload
     def submit(
@@ -92,7 +93,7 @@ class Submitting(TaskDefinition[P, R_co]):
             ParameterBindError: if the arguments do not fit the function.
         """
         run = self._prepare(args, kwargs, wants_value=False, wait_for=wait_for)
-        return submission.submit(run, isasync=self.isasync, return_state=return_state)
+        return self._submit(run, return_state=return_state)
 
     @overload
     def map(
@@ -194,30 +195,4 @@ class Submitting(TaskDefinition[P, R_co]):
             MappingMissingIterable: if no argument can be iterated over.
             MappingLengthMismatch: if there are several, of different lengths.
         """
-        flow, wait_for = FlowRunContext.get(), checked_wait_for(wait_for)
-        more = mapping.inputs(self._signature, args, kwargs, flow.lineage if flow else None)
-        return submission.submit_all(
-            partial(self._start, wait_for=wait_for, counted=window is None, more=more),
-            partial(mapping.calls, self._signature, self.name, args, kwargs),
-            mapping.futures(args, kwargs),
-            isasync=self.isasync,
-            return_state=return_state,
-            window=window,
-        )
-
-    def _start(self, call: mapping.Arguments, **how: Any) -> Any:
-        run = self._prepare(*call, wants_value=False, **how)
-        return submission.submit(run, isasync=self.isasync)
-
-    def _prepare(
-        self,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        wants_value: bool,
-        wait_for: Iterable[Any] | None = None,
-        counted: bool = True,
-        more: Inputs | None = None,
-    ) -> Prepared:
-        """A run of the function that could start."""
-        raise TypeError(f"{type(self).__name__} is no task")
+        return self._map(args, kwargs, return_state=return_state, wait_for=wait_for, window=window)

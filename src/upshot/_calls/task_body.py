@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from upshot._arguments.dependencies import Dependent
 from upshot._bridge import caller_is_async, run_blocking
+from upshot._calls.naming import run_name
 from upshot._calls.returning import alisted, asettled, listed, settled
 from upshot._engine.conclusions import conclude
 from upshot._engine.endings import Conclusion
 from upshot._limits import covered
 from upshot._options.checks import is_async
-from upshot._options.run_names import run_name
 from upshot.context import FlowRunContext, TaskRunContext, entered
 from upshot.documents import BaseResult
 from upshot.logging._around import around

@@ -13,7 +13,6 @@ from upshot._concurrency.waiting import Completion
 from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
 from upshot._engine.endings import Conclusion, Ended, failed_state, recorded, state_of
 from upshot._engine.failures import (
-    clear_frames,
     log_failure,
     log_retry,
     note_unrecorded,
@@ -23,6 +22,7 @@ from upshot._engine.failures import (
 from upshot._engine.hooks import Hooks, call_hooks
 from upshot._engine.limits import take_slots
 from upshot._engine.retrying import may_retry
+from upshot._frames import clear_frames
 from upshot._limits import Slots
 from upshot._runs.replay import Place
 from upshot.documents import (

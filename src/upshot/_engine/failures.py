@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, cast
 
-from upshot._frames import frames_of, is_ours, let_go
+from upshot._frames import is_ours
 from upshot.exceptions import RunStoreError
 from upshot.logging.loggers import RunLogger, flow_run_logger, task_run_logger
 from upshot.records import Run, TaskRun
@@ -17,15 +17,6 @@ def only_users_frames(error: BaseException) -> None:
     while rest is not None and is_ours(rest.tb_frame):
         rest = rest.tb_next
     error.__traceback__ = rest
-
-
-def clear_frames(error: BaseException | None) -> None:
-    """Let go of the variables in the frames of an exception and of those that it came from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        let_go(frames_of(error.__traceback__))
-        error = error.__cause__ or error.__context__
 
 
 def note_unrecorded(data: object, problem: RunStoreError) -> None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 from upshot import _registry
-from upshot._keys import check_template
 from upshot.exceptions import (
     InvalidNameError,
     InvalidOption,
     UnknownPlugin,
     did_you_mean,
 )
-from upshot.filesystems import FileSystem
-from upshot.serializers import Serializer
+
+if TYPE_CHECKING:
+    from upshot import _keys, filesystems, serializers
+    from upshot.filesystems import FileSystem
+    from upshot.serializers import Serializer
+else:  # few functions have options that need these
+    _keys = _registry.Later("upshot._keys")
+    filesystems = _registry.Later("upshot.filesystems")
+    serializers = _registry.Later("upshot.serializers")
 
 
 class _NotGiven:
@@ -35,9 +40,6 @@ NOT_GIVEN: Any = _NotGiven()
 NOT_IN_NAMES = "/%&><"
 
 LONGEST_DELAY = 10**9  # seconds; what sleeps takes no infinity
-
-_log = logging.getLogger("upshot.tasks")
-_warned: set[str] = set()
 
 
 def check_function(kind: str, fn: object) -> None:
@@ -148,7 +150,7 @@ def checked_storage(value: Any) -> FileSystem | str | None:
     Raises:
         UnknownPlugin: if no storage goes by the name.
     """
-    if value is None or isinstance(value, FileSystem):
+    if value is None or isinstance(value, filesystems.FileSystem):
         return value
     if isinstance(value, str):
         # `type/name` may be saved until the flow or task is called
@@ -162,7 +164,7 @@ def checked_serializer(value: Any) -> Serializer | str | None:
     Raises:
         UnknownPlugin: if no serializer goes by the type.
     """
-    if value is None or isinstance(value, Serializer):
+    if value is None or isinstance(value, serializers.Serializer):
         return value
     if isinstance(value, str):
         return _known("serializer", value)
@@ -174,7 +176,7 @@ def checked_storage_key(value: Any, parameters: Collection[str]) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        check_template(value, parameters)
+        _keys.check_template(value, parameters)
         return value
     raise InvalidOption("result_storage_key", f"must be text; got {value!r}")
 
@@ -188,17 +190,6 @@ def _known(kind: str, name: str) -> str:
 def first_said(own: bool | None, otherwise: bool) -> bool:
     """An option's own word, else the setting's."""
     return otherwise if own is None else own
-
-
-def warn_once_uncached(task: str) -> None:
-    """Say that a task's results enter no cache, the first time that it matters."""
-    if task not in _warned:
-        _warned.add(task)
-        _log.warning(
-            "task %r has a cache_key_fn and persist_result=False: its results enter no cache;"
-            " leave one of the two out",
-            task,
-        )
 
 
 def is_async(fn: Callable[..., Any]) -> bool:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from inspect import Parameter, Signature
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar
 
 from upshot._options.checks import NOT_GIVEN
 from upshot._options.hooks import Hook
-from upshot.context import TaskRunContext
-from upshot.filesystems import FileSystem
-from upshot.serializers import Serializer
 from upshot.task_runners.concurrent import ConcurrentTaskRunner
 
-CacheKeyFn = Callable[[TaskRunContext, dict[str, Any]], str | None]
+if TYPE_CHECKING:
+    from upshot.context import TaskRunContext
+    from upshot.filesystems import FileSystem
+    from upshot.serializers import Serializer
+
+CacheKeyFn: TypeAlias = "Callable[[TaskRunContext, dict[str, Any]], str | None]"
 RetryDelay = float | list[float] | Callable[[int], list[float]]
 F = TypeVar("F", bound=Callable[..., Any])
 

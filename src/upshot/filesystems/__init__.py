@@ -1,12 +1,15 @@
 """Storages: file systems that hold blobs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upshot._registry import import_path as _import_path
-from upshot.filesystems.base import FileSystem
+
+if TYPE_CHECKING:
+    from upshot.filesystems.base import FileSystem as FileSystem
 
 _PLACES = {
     "Azure": "azure",
+    "FileSystem": "base",
     "GCS": "gcs",
     "GitHub": "github",
     "LocalFileSystem": "local",
@@ -22,4 +25,4 @@ def __getattr__(name: str) -> Any:
     return _import_path(f"{__name__}.{_PLACES[name]}.{name}")
 
 
-__all__ = ["FileSystem", *_PLACES]
+__all__ = [*_PLACES]

@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from uuid import UUID
 
-from upshot.states import State
+if TYPE_CHECKING:
+    from upshot.states import State
 
 StateCall: TypeAlias = "Callable[[], Awaitable[State[Any]]]"
 

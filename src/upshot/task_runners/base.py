@@ -7,19 +7,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from contextvars import Context
 from functools import partial
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 import anyio
 
+from upshot import _registry
 from upshot._concurrency.in_time import await_in_time, await_while_wanted
 from upshot._concurrency.waiting import bind_here
 from upshot._engine.effects import Host, Invoke, Outcome, kept
-from upshot._engine.failures import clear_frames
-from upshot.states import State
-from upshot.task_runners._by_hand import ByHand
+from upshot._frames import clear_frames
 from upshot.task_runners._gate import Gate, gate
 from upshot.task_runners.abstract import BaseTaskRunner, StateCall, TaskConcurrencyType
+
+if TYPE_CHECKING:
+    from upshot.states import State
+    from upshot.task_runners._by_hand import ByHand
 
 Done = Callable[[Outcome], object]
 Kind = TypeVar("Kind", bound="TaskRunner")
@@ -139,7 +142,7 @@ class TaskRunner(BaseTaskRunner):
         group = None
         if self.concurrency_type is not TaskConcurrencyType.SEQUENTIAL:
             group = await exit_stack.enter_async_context(anyio.create_task_group())
-        self._by_hand = ByHand(group, state_of)
+        self._by_hand = _registry.load("room", "runs by hand")(group, state_of)
 
     async def _states_by_hand(
         self, exit_stack: AsyncExitStack

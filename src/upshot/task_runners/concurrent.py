@@ -9,8 +9,8 @@ from typing import Any
 
 from upshot._concurrency.waiting import bind_here, given_up, is_given_up_here
 from upshot._engine.effects import Invoke, Outcome, kept
-from upshot._engine.failures import clear_frames
 from upshot._engine.sync_driver import invoke
+from upshot._frames import clear_frames
 from upshot.exceptions import InvalidOption
 from upshot.task_runners._gate import gate
 from upshot.task_runners._threads import ThreadPool
