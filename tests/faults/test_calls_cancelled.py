@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_a_flow_that_is_cancelled_while_its_result_is_written_is_completed() -> 
 
 
 def test_a_run_whose_write_is_cancelled_before_it_has_begun_has_crashed(upshot_home: Path) -> None:
-    returned, held = threading.Event(), threading.Event()
+    returned = threading.Event()
 
     @task(persist_result=True)
     async def inner() -> list[int]:
@@ -106,10 +107,11 @@ def test_a_run_whose_write_is_cancelled_before_it_has_begun_has_crashed(upshot_h
         return [1]
 
     async def main() -> None:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = 1
-        holding = asyncio.ensure_future(anyio.to_thread.run_sync(held.wait))
-        await cancelled(outer(inner), returned, held.set)  # type: ignore[arg-type]
-        await holding
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = 1
+        limiter.acquire_on_behalf_of_nowait(returned)
+        free = partial(limiter.release_on_behalf_of, returned)
+        await cancelled(outer(inner), returned, free)  # type: ignore[arg-type]
 
     asyncio.run(main())
 

@@ -13,6 +13,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
+from upshot._concurrency import hands
 from upshot._engine import lanes
 from upshot.runstore import _writer
 
@@ -28,7 +29,8 @@ def limits() -> Limits:
 def counted(monkeypatch: pytest.MonkeyPatch, upshot_home: Path) -> Counter[str]:
     """What has happened since, by kind; the writer's batches end with flows and not with time."""
     count: Counter[str] = Counter()
-    connect, hop, start = sqlite3.connect, anyio.to_thread.run_sync, threading.Thread.start
+    connect, start = sqlite3.connect, threading.Thread.start
+    hop, do = anyio.to_thread.run_sync, hands.do
 
     def traced(connection: sqlite3.Connection, statement: str) -> None:
         word = statement.split(None, 1)[0].upper()
@@ -46,6 +48,10 @@ def counted(monkeypatch: pytest.MonkeyPatch, upshot_home: Path) -> Counter[str]:
         count["hops"] += 1
         return await hop(*args, **kwargs)
 
+    def watched_do(*args: Any) -> None:
+        count["hops"] += 1
+        do(*args)
+
     def watched_start(self: threading.Thread) -> None:
         count["threads"] += 1
         start(self)
@@ -54,5 +60,6 @@ def counted(monkeypatch: pytest.MonkeyPatch, upshot_home: Path) -> Counter[str]:
     monkeypatch.setattr(lanes, "PATIENCE", 3600)
     monkeypatch.setattr(sqlite3, "connect", watched_connect)
     monkeypatch.setattr(anyio.to_thread, "run_sync", watched_hop)
+    monkeypatch.setattr(hands, "do", watched_do)
     monkeypatch.setattr(threading.Thread, "start", watched_start)
     return count

@@ -20,8 +20,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import anyio
+import anyio.to_thread
 
 from upshot._bridge import in_thread
+from upshot._concurrency import hands
 from upshot._concurrency.loops import in_trio, without_loop
 from upshot._engine.effects import Effect, Io, Steps
 from upshot._engine.stepping import End, answer, through_io
@@ -79,6 +81,12 @@ class _Job:
         self.over.release()
         return True
 
+    async def word(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until `wake` is called."""
+        self.told = loop.create_future()
+        with anyio.CancelScope(shield=True):
+            await self.told
+
     def wake(self) -> None:
         """Have its run look at it again."""
         if self.told is not None and not self.told.done():
@@ -124,16 +132,37 @@ class _Lane:
     async def _wait(self, job: _Job) -> None:
         """Wait in a thread or in the line; perhaps not for long enough."""
         loop = asyncio.get_running_loop()
-        if job.leads:
-            try:
-                await in_thread(partial(self._drain, job, loop.call_soon_threadsafe))
-            finally:
-                self._pass_on(job)
-        else:
-            job.told = loop.create_future()
+        soon = loop.call_soon_threadsafe
+        if not job.leads:
             self._watch(loop)
-            with anyio.CancelScope(shield=True):
-                await job.told
+        else:
+            await asyncio.sleep(0)  # who comes at the same time is in the line by then
+            if not self._hand_over(job, soon):
+                try:
+                    await in_thread(partial(self._drain, job, soon))
+                finally:
+                    self._pass_on(job)
+                return
+        await job.word(loop)
+
+    def _hand_over(self, job: _Job, soon: Callable[[Callable[[], object]], object]) -> bool:
+        """Have a thread serve the line, unless there are as many as anyio allows."""
+        drain = partial(self._drain, job, soon)
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        try:
+            limiter.acquire_on_behalf_of_nowait(drain)
+        except anyio.WouldBlock:
+            return False
+
+        def returned() -> None:
+            limiter.release_on_behalf_of(drain)
+            self._leaders -= 1
+            job.wake()
+            self._send_more(1)
+
+        job.leads = False  # this thread does now, perhaps for longer than its run waits
+        hands.do(drain, partial(soon, returned))
+        return True
 
     def _finish(self, job: _Job) -> None:
         """Nobody will resume the run's coroutine: have its job over here and now."""
