@@ -131,7 +131,5 @@ def test_a_coroutine_that_is_never_awaited_leaves_nothing_but_pythons_own_warnin
         outer(Pause)
         gc.collect()
 
-    assert [str(one.message) for one in caught] == [
-        "coroutine 'Decorated._acall' was never awaited"
-    ]
+    assert [str(one.message) for one in caught] == ["coroutine 'adrive' was never awaited"]
     assert names() == {}
