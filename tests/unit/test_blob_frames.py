@@ -1,6 +1,7 @@
 """Raw frames: what a blob of them holds, who reads it, and what is said when it is damaged."""
 
 import asyncio
+import io
 import json
 import mmap
 import pickle
@@ -320,6 +321,19 @@ def numbers(n: int) -> Any:
 
 
 @pytest.mark.usefixtures("upshot_home")
+def test_a_serializer_that_says_it_has_frames_and_has_none_is_told_what_it_needs() -> None:
+    class Empty(FramedPickleSerializer):
+        type: Literal["empty-frames"] = "empty-frames"  # type: ignore[assignment]
+        dump_frames = Serializer.dump_frames
+        load_frames = Serializer.load_frames
+
+    needs = "Empty says `framed = True`, so it needs `dump_frames` and `load_frames`"
+    with pytest.raises(NotImplementedError, match=needs):
+        Empty().dump_frames(1, bytearray().extend)
+    with pytest.raises(NotImplementedError, match=needs):
+        Empty().load_frames(io.BytesIO(), [])
+
+
 def test_a_flow_chooses_it_by_name_for_its_tasks() -> None:
     @flow(result_serializer="framed/pickle")
     def around() -> Any:

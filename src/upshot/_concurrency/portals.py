@@ -212,6 +212,7 @@ class _Watch:
             if left <= 0:
                 self._hand_on(first)
             del first  # it is kept for no longer than it must be
+            # to its deadline, for there is no event to wait for: a blocked loop tells nobody
             time.sleep(max(left, 0))
 
     def _first(self) -> _Started | None:

@@ -10,6 +10,8 @@ from pydantic import ConfigDict
 
 from upshot._models import Dispatched
 
+_NEEDS_FRAMES = "{} says `framed = True`, so it needs `dump_frames` and `load_frames`"
+
 
 class Serializer(Dispatched):
     """Turns values into UTF-8 text, as bytes, and back. It knows nothing of files.
@@ -66,11 +68,11 @@ class Serializer(Dispatched):
             UnserializableValue: as `dumps`.
             StorageError: whatever of it `write` raises.
         """
-        raise NotImplementedError
+        raise NotImplementedError(_NEEDS_FRAMES.format(type(self).__name__))
 
     def load_frames(self, reader: BinaryIO, frames: Sequence[Any]) -> Any:
         """The value of what `dump_frames` wrote, and of its buffers."""
-        raise NotImplementedError
+        raise NotImplementedError(_NEEDS_FRAMES.format(type(self).__name__))
 
     def description(self) -> dict[str, Any]:
         """What a blob says of its serializer: enough to make an equal one."""
