@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic_core import core_schema
 from upshot import _registry
 
 _set = object.__setattr__
+_DICT: Any = vars(BaseModel)["__dict__"]
 
 
 class Model(BaseModel):
@@ -54,12 +55,15 @@ class Model(BaseModel):
             fields: by name, in their order; they are the model's from now on.
         """
         made = object.__new__(cls)
-        _set(made, "__dict__", fields)
-        # one for all: where all fields were given, none can be added
-        _set(made, "__pydantic_fields_set__", _names_of(cls))
-        _set(made, "__pydantic_extra__", None)
-        _set(made, "__pydantic_private__", None)
+        made._take(fields)
         return made
+
+    def _take(self, fields: MutableMapping[str, Any]) -> None:
+        _set(self, "__dict__", fields)
+        # one for all: where all fields were given, none can be added
+        _set(self, "__pydantic_fields_set__", _names_of(type(self)))
+        _set(self, "__pydantic_extra__", None)
+        _set(self, "__pydantic_private__", None)
 
     @classmethod
     def construct(cls, _fields_set: set[str] | None = None, **fields: Any) -> Self:
@@ -70,6 +74,60 @@ class Model(BaseModel):
 @cache
 def _names_of(model: type[BaseModel]) -> set[str]:
     return {*model.model_fields}
+
+
+class Source(Protocol):
+    """Knows the fields of a model."""
+
+    def fields(self) -> MutableMapping[str, Any]:
+        """All fields by name, in their order."""
+
+
+class Unfolding(Model):
+    """A model that can be made of a source, which is asked when something of it is looked at.
+
+    A flow's state is made of those of all its runs, and hardly ever does anybody look at these.
+    """
+
+    __slots__ = ("_source",)
+
+    @classmethod
+    def of(cls, source: Source) -> Self:
+        """The model of the fields that the source will tell."""
+        made = object.__new__(cls)
+        _set(made, "_source", source)
+        return made
+
+    def _unfold(self) -> bool:
+        """Ask the source; False if there is none, or if it was asked."""
+        try:
+            source: Source | None = object.__getattribute__(self, "_source")
+        except AttributeError:  # it was made in another way
+            return False
+        if source is None:
+            return False
+        _set(self, "_source", None)
+        self._take(source.fields())
+        return True
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # asked for what is not there: fields are, from then on
+            if self._unfold():
+                return getattr(self, name)
+            return super().__getattr__(name)
+
+        @property
+        def __dict__(self) -> dict[str, Any]:
+            # who copies, compares, pickles or writes a model goes through all of it
+            self._unfold()
+            fields: dict[str, Any] = _DICT.__get__(self)
+            return fields
+
+        @__dict__.setter
+        def __dict__(self, fields: dict[str, Any]) -> None:
+            _DICT.__set__(self, fields)
 
 
 class Recorded:

@@ -157,7 +157,7 @@ def test_no_value_stands_in_the_text_of_a_state() -> None:
     ],
 )
 def test_several_states_amount_to_one(made: Any, type: StateType, message: str) -> None:
-    assert summarize(iter(made)) == (type, message)
+    assert summarize(state.type for state in made) == (type, message)
 
 
 def test_what_is_a_state_and_what_holds_states() -> None:

@@ -215,7 +215,7 @@ def settle(
         note_unrecorded(data, problem)
     if conclusion.type in _BAD_ENDS:
         log_failure(run, data)
-    end = Ended(run, data, cache_expiration=cached.expires if cached else None)
+    end = Ended(run, data, None, cached.expires if cached else None, len(run.states) - 1)
     if isinstance(data, BaseException) and not (call.wants_value or end.crashed):
         clear_frames(data)
     if call.on_end is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from upshot._engine.endings import Conclusion
+from upshot._engine.endings import Conclusion, Ended
 from upshot.documents import BaseResult, UnpersistedResult
 from upshot.records import StateType
 from upshot.states import State, is_state, is_state_iterable, summarize
@@ -14,7 +14,7 @@ from upshot.states import State, is_state, is_state_iterable, summarize
 def conclude(
     value: Any,
     document_of: Callable[[Any], BaseResult[Any]],
-    made: Iterable[Any] = (),
+    made: Iterable[Ended] = (),
     *,
     writes: bool = True,
 ) -> Conclusion:
@@ -27,7 +27,7 @@ def conclude(
         made: the ends of the runs that a flow made; they are summed up if it returned None.
         writes: whether `document_of` does.
     """
-    if value is None and (ended := [end.state() for end in made]):
+    if value is None and (ended := list(made)):
         return _of_made(ended, document_of, writes)
     states: Iterable[State[Any]] = ()
     if is_state(value):
@@ -38,15 +38,16 @@ def conclude(
         states = value
     if not states:
         return Conclusion(StateType.COMPLETED, "Completed", None, document_of(value))
-    type, message = summarize(states)
+    type, message = summarize(state.type for state in states)
     data = document_of(value) if type is StateType.COMPLETED else value
     return Conclusion(type, type.value.capitalize(), message, data)
 
 
 def _of_made(
-    states: list[State[Any]], document_of: Callable[[Any], BaseResult[Any]], writes: bool
+    made: list[Ended], document_of: Callable[[Any], BaseResult[Any]], writes: bool
 ) -> Conclusion:
-    type, message = summarize(states)
+    type, message = summarize(end.type for end in made)
+    states = [end.state() for end in made]
     if type is not StateType.COMPLETED:
         return Conclusion(type, type.value.capitalize(), message, states)
     if not writes:

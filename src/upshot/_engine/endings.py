@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from upshot._ids import uuid_of
 from upshot._runs.lineage import is_shared
-from upshot._steps import packed, unpacked
+from upshot._steps import packed, type_of, unpacked
 from upshot.documents import (
     BaseResult,
     Failure,
@@ -46,6 +46,7 @@ class Ended:
     data: Any
     value: Any = None  # where the caller wants it and the run ended well
     cache_expiration: float | None = None
+    number: int = -1  # of the final state in the run's history, which a retry of the flow goes on
 
     @property
     def error(self) -> BaseException | None:
@@ -75,6 +76,11 @@ class Ended:
         """Whether nothing that waits can be done any more: who ran the run was thrown away."""
         return isinstance(self.data, GeneratorExit)
 
+    @property
+    def type(self) -> StateType:
+        """The type of the final state."""
+        return type_of(self.run.states[self.number])
+
     def take_value(self) -> Any:
         """The value, which this end then holds no longer."""
         value, self.value = self.value, None
@@ -82,7 +88,13 @@ class Ended:
 
     def state(self) -> State[Any]:
         """The final state."""
-        return state_of(self.run, self.data, self.cache_expiration)
+        if isinstance(self.data, BaseResult):
+            return State.of(self)
+        return State.made_of(self.fields())  # who asks holds the exception from now on
+
+    def fields(self) -> dict[str, Any]:
+        """Those of the final state."""
+        return _fields(self.run, self.data, self.number, self.cache_expiration)
 
     def is_at_hand(self) -> bool:
         """Whether `outcome` is a value, and needs no state."""
@@ -102,9 +114,15 @@ def failed_state(run: Run, conclusion: Conclusion, at: float) -> State[Any]:
     return state_of(replace(run, states=(packed(step),)), conclusion.data)
 
 
-def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> State[Any]:
+def state_of(run: Run, data: Any) -> State[Any]:
     """The present state of a run."""
-    last = unpacked(run.states[-1])
+    return State.made_of(_fields(run, data, -1, None))
+
+
+def _fields(run: Run, data: Any, number: int, cache_expiration: float | None) -> dict[str, Any]:
+    """The fields of a run's state with this number."""
+    number %= len(run.states)
+    entered = unpacked(run.states[number])
     known: dict[str, Any] = {"untrackable_result": _is_untrackable(data)}
     if isinstance(run, TaskRun):
         known["flow_run_id"], known["task_run_id"] = run.flow_run_id, run.id
@@ -115,19 +133,18 @@ def state_of(run: Run, data: Any, cache_expiration: float | None = None) -> Stat
         known["flow_run_id"] = run.id
         known["task_run_id"] = run.parent_task_run_id if isinstance(run, FlowRun) else None
     details = StateDetails.made_of(_NO_DETAILS | known)
-    if last.type is StateType.SCHEDULED:
-        due = moment(last.timestamp if last.scheduled is None else last.scheduled)
+    if entered.type is StateType.SCHEDULED:
+        due = moment(entered.timestamp if entered.scheduled is None else entered.scheduled)
         details = details.copy(update={"scheduled_time": due})
-    fields = {
-        "id": run.id_of_state(len(run.states) - 1),
-        "type": last.type,
-        "name": last.name,
-        "message": last.message,
+    return {
+        "id": run.id_of_state(number),
+        "type": entered.type,
+        "name": entered.name,
+        "message": entered.message,
         "data": data,
-        "timestamp": moment(last.timestamp),
+        "timestamp": moment(entered.timestamp),
         "state_details": details,
     }
-    return State.made_of(fields)
 
 
 _NO_DETAILS = dict(StateDetails())

@@ -32,7 +32,8 @@ def reuse(call: Call, ports: Ports) -> Steps[Ended | None]:
     if run.state_type is not StateType.COMPLETED:
         again = Conclusion(StateType.COMPLETED, "Completed", None, document)
         return (yield from settle(call, again, ports))
-    end = Ended(run, document, value if call.wants_value else None, expires)
+    number = len(run.states) - 1
+    end = Ended(run, document, value if call.wants_value else None, expires, number)
     if call.on_end is not None:
         call.on_end(end)
     return end

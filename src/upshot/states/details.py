@@ -51,6 +51,8 @@ class StateDetails(Model):
 class Standing:
     """What can be asked of a state about where its run stands."""
 
+    __slots__ = ()  # for a state unfolds when its `__dict__` is looked at
+
     def is_scheduled(self: Any) -> bool:
         """Whether the run waits for its time."""
         return self.type is StateType.SCHEDULED
@@ -94,6 +96,8 @@ class Standing:
 
 class Shown:
     """How a state shows itself: never with its data."""
+
+    __slots__ = ()
 
     def __repr__(self: Any) -> str:
         message = f", message={self.message!r}" if self.message else ""

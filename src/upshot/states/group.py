@@ -10,22 +10,16 @@ from upshot.records import FINAL, StateType
 from upshot.states.model import State
 
 
-class StateGroup:
-    """Counts states.
+class _Counts:
+    """How many states there are of each type."""
 
-    Attributes:
-        states: the states.
-        type_counts: how many there are of each type, in the order in which these came.
-    """
-
-    def __init__(self, states: Iterable[State[Any]]) -> None:
-        self.states = list(states)
-        self.type_counts = Counter(state.type for state in self.states)
+    def __init__(self, types: Iterable[StateType]) -> None:
+        self.type_counts = Counter(types)
 
     @property
     def total_count(self) -> int:
         """How many states there are."""
-        return len(self.states)
+        return self.type_counts.total()
 
     @property
     def fail_count(self) -> int:
@@ -81,9 +75,26 @@ class StateGroup:
         return ", ".join(told)
 
 
-def summarize(states: Iterable[State[Any]]) -> tuple[StateType, str]:
-    """The state type of a run that stands for several others, and a message that counts them."""
-    group = StateGroup(states)
+class StateGroup(_Counts):
+    """Counts states.
+
+    Attributes:
+        states: the states.
+        type_counts: how many there are of each type, in the order in which these came.
+    """
+
+    def __init__(self, states: Iterable[State[Any]]) -> None:
+        self.states = list(states)
+        super().__init__(state.type for state in self.states)
+
+
+def summarize(types: Iterable[StateType]) -> tuple[StateType, str]:
+    """The type of a state that stands for several others, and a message that counts them.
+
+    Args:
+        types: theirs.
+    """
+    group = _Counts(types)
     total = group.total_count
     if group.all_completed():
         return StateType.COMPLETED, "All states completed."

@@ -22,7 +22,7 @@ from pydantic import (
 
 from upshot import _registry
 from upshot._bridge import in_thread, wants_awaitable
-from upshot._models import Model
+from upshot._models import Unfolding
 from upshot.documents import BaseResult, Failure, describe
 from upshot.exceptions import (
     BlobMissing,
@@ -47,7 +47,7 @@ class _Document(dict[str, Any]):
     """A result's document as a dict, and no dict of the user's that looks like one."""
 
 
-class State(Standing, Shown, Model, Generic[R]):
+class State(Standing, Shown, Unfolding, Generic[R]):
     """Where a run stands: a type, a name for it, and, once it has ended, its result.
 
     Attributes:
