@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial, update_wrapper, wraps
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
@@ -19,6 +18,7 @@ import anyio.to_thread
 
 from upshot._concurrency import portals
 from upshot._concurrency.in_time import await_while_wanted
+from upshot._concurrency.loops import outlast
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -158,19 +158,17 @@ async def in_thread(work: Callable[[], T]) -> T:
         finally:
             done.set()
 
+    async def wait() -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(done.wait)
+
     try:
         with anyio.CancelScope(shield=True):
             value = await anyio.to_thread.run_sync(job)
-    except GeneratorExit:
-        # nobody will resume this coroutine, so the work can only be waited for here and now
-        if not claim.acquire(blocking=False):
-            done.wait()
-        raise
-    except BaseException:
-        while not claim.acquire(blocking=False) and not done.is_set():
-            with suppress(BaseException), anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(done.wait)
-        raise
+    except BaseException as error:
+        await outlast(
+            error, lambda: claim.acquire(blocking=False) or done.is_set(), wait, done.wait
+        )
     return value
 
 

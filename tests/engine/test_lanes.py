@@ -189,28 +189,6 @@ def test_the_line_moves_on_when_who_was_to_go_to_the_thread_is_cancelled() -> No
     asyncio.run(main())
 
 
-def test_a_run_that_nobody_will_resume_is_served_to_its_end() -> None:
-    begun, let, done = threading.Event(), threading.Event(), threading.Event()
-
-    def stay() -> None:
-        begun.set()
-        assert let.wait(30)
-
-    async def main() -> None:
-        # the first is in the thread, serves the second, and is through before that is
-        first = asyncio.ensure_future(ended(list, list))
-        await asyncio.sleep(0)
-        second = ended(stay, done.set)
-        second.send(None)  # it waits in the line
-        assert await asyncio.to_thread(begun.wait, 30)
-        threading.Timer(0.05, let.set).start()
-        second.close()
-        assert done.is_set()
-        await first
-
-    asyncio.run(main())
-
-
 def test_a_loop_that_has_ended_is_let_go_of() -> None:
     gone: list[weakref.ref[Any]] = []
 
@@ -221,3 +199,33 @@ def test_a_loop_that_has_ended_is_let_go_of() -> None:
     asyncio.run(main())
     gc.collect()
     assert gone[0]() is None
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+@pytest.mark.parametrize("loop_runs", [True, False])
+def test_a_run_that_nobody_will_resume_is_served_to_its_end(
+    loop_runs: bool, cancelled: bool
+) -> None:
+    begun, let, done = threading.Event(), threading.Event(), threading.Event()
+    second = ended(lambda: begun.set() or let.wait(30), done.set)
+
+    def close() -> None:
+        threading.Timer(0.05, let.set).start()
+        second.close()
+        assert done.is_set()
+
+    async def main() -> None:
+        # the first is in the thread, serves the second, and is through before that is
+        first = asyncio.ensure_future(ended(list, list))
+        await asyncio.sleep(0)
+        second.send(None)  # it waits in the line
+        assert await asyncio.to_thread(begun.wait, 30)
+        if cancelled:
+            second.throw(asyncio.CancelledError())  # and now for the end of what has begun
+        if loop_runs:
+            close()
+            await first
+
+    asyncio.run(main())
+    if not loop_runs:
+        close()

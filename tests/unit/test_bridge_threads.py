@@ -176,7 +176,8 @@ def test_cancelled_work_that_has_not_begun_is_never_done() -> None:
     assert not second.begun.is_set()
 
 
-def test_a_coroutine_that_is_closed_waits_for_work_that_has_begun() -> None:
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_coroutine_that_is_closed_waits_for_work_that_has_begun(cancelled: bool) -> None:
     work = Work()
     main_thread = threading.get_ident()
 
@@ -190,6 +191,8 @@ def test_a_coroutine_that_is_closed_waits_for_work_that_has_begun() -> None:
         while not isinstance(coroutine.send(None), asyncio.Future):
             pass
         work.begun.wait()
+        if cancelled:
+            coroutine.throw(asyncio.CancelledError())
         helper = threading.Thread(target=let_go_once_somebody_waits)
         helper.start()
         coroutine.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
+from typing import NoReturn
 
 from upshot._later import asyncio
 
@@ -45,3 +46,43 @@ def without_loop(context: Context) -> Context:
     if sniffio is not None:
         context.run(sniffio.current_async_library_cvar.set, None)
     return context
+
+
+async def outlast(
+    error: BaseException,
+    over: Callable[[], bool],
+    wait: Callable[[], Awaitable[object]],
+    finish: Callable[[], object],
+) -> NoReturn:
+    """Raise what a coroutine was interrupted with, once what it waits for is over.
+
+    Args:
+        wait: waits for that, whatever is raised meanwhile, and perhaps not for long enough.
+        finish: has it over here and now, for nobody will resume a coroutine that is closed.
+    """
+    closed = _closing(error)
+    try:
+        while not over():
+            if closed is not None:
+                finish()
+                break
+            try:
+                await wait()
+            except BaseException as another:
+                closed = _closing(another)
+        if closed is not None:
+            raise closed from None
+        raise error
+    finally:
+        del error, closed  # their tracebacks hold this frame
+
+
+def _closing(error: BaseException) -> GeneratorExit | None:
+    """What this comes of if a coroutine is closed, perhaps outside of its task.
+
+    There, anyio's scopes raise an error of their own.
+    """
+    at: BaseException | None = error
+    while isinstance(at, RuntimeError):
+        at = at.__context__
+    return at if isinstance(at, GeneratorExit) else None

@@ -24,7 +24,7 @@ import anyio.to_thread
 
 from upshot._bridge import in_thread
 from upshot._concurrency import hands
-from upshot._concurrency.loops import in_trio, without_loop
+from upshot._concurrency.loops import in_trio, outlast, without_loop
 from upshot._engine.effects import Effect, Io, Steps
 from upshot._engine.stepping import End, answer, through_io
 from upshot._later import asyncio
@@ -114,15 +114,13 @@ class _Lane:
         try:
             while not job.ended:
                 await self._wait(job)
-        except GeneratorExit:
-            if not job.begin():
-                self._finish(job)
-            raise
-        except BaseException:
-            while not job.ended and not job.begin():
-                with suppress(BaseException):
-                    await self._wait(job)
-            raise
+        except BaseException as error:
+            await outlast(
+                error,
+                lambda: job.ended or job.begin(),
+                partial(self._wait, job),
+                partial(self._finish, job),
+            )
         finally:
             del self._waiting[job]
             self._pass_on(job)
