@@ -165,21 +165,29 @@ class Runner:
 
 
 class entered:
-    """Give context variables these values for as long as the block lasts."""
+    """Give context variables these values for as long as the block lasts.
 
-    # each call of a task has such a block: as a generator it would cost three times as much
+    Of a variable without a value None is taken for its value.
+    """
+
+    # each call of a task has such a block: as a generator it would cost three times as much, and
+    # as much again if it set what is set already, as a flow's variables are in its own body
     __slots__ = ("_tokens", "_values")
 
     def __init__(self, values: Mapping[ContextVar[Any], Any]) -> None:
         self._values = values
 
     def __enter__(self) -> None:
-        self._tokens = [variable.set(value) for variable, value in self._values.items()]
+        self._tokens = [
+            variable.set(value)
+            for variable, value in self._values.items()
+            if variable.get(None) is not value
+        ]
 
     def __exit__(self, *raised: object) -> None:
-        for variable, token in zip(self._values, self._tokens, strict=True):
+        for token in self._tokens:
             try:  # noqa: SIM105
-                variable.reset(token)
+                token.var.reset(token)
             except ValueError:
                 # a coroutine that is closed by the collector ends in a context of its own
                 pass

@@ -54,9 +54,14 @@ class Step(NamedTuple):
 Packed: TypeAlias = tuple[Any, ...]
 
 
-def packed(step: Step) -> Packed:
-    """A step, packed."""
-    type, name, timestamp, message, scheduled = step
+def packed(
+    type: StateType,
+    name: str,
+    timestamp: float,
+    message: str | None = None,
+    scheduled: float | None = None,
+) -> Packed:
+    """A step of these fields, packed."""
     if scheduled is not None:
         return (CODES[type], name, timestamp, message, scheduled)
     if message is not None:

@@ -153,7 +153,7 @@ class Run(Recorded):
         elif type is StateType.PENDING:  # perhaps anew, in a retry of the flow around it
             self.ended = self.result = self.failure = None
         # last, for a store may write the run at any moment, and what goes with a state precedes it
-        self.states += (packed(Step(type, name, at, message, scheduled)),)
+        self.states += (packed(type, name, at, message, scheduled),)
         if listeners:
             events().tell_state(self)
 

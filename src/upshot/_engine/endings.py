@@ -19,7 +19,7 @@ from upshot.documents import (
     to_text,
 )
 from upshot.exceptions import PausedRun
-from upshot.records import FINAL, FlowRun, Run, StateType, Step, TaskRun, moment
+from upshot.records import FINAL, FlowRun, Run, StateType, TaskRun, moment
 from upshot.states import State, StateDetails, exception_of
 from upshot.states.failures import unfinished
 
@@ -110,8 +110,8 @@ class Ended:
 
 def failed_state(run: Run, conclusion: Conclusion, at: float) -> State[Any]:
     """The state that a run would end in, if this is its conclusion."""
-    step = Step(conclusion.type, conclusion.name, at, conclusion.message)
-    return state_of(replace(run, states=(packed(step),)), conclusion.data)
+    state = packed(conclusion.type, conclusion.name, at, conclusion.message)
+    return state_of(replace(run, states=(state,)), conclusion.data)
 
 
 def state_of(run: Run, data: Any) -> State[Any]:

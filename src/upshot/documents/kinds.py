@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StrictBool, StrictStr
+from pydantic import Field, StrictBool, StrictStr
 
 from upshot import _registry
 from upshot._bridge import compatible
@@ -47,13 +47,12 @@ class UnpersistedResult(BaseResult[R]):
     @classmethod
     def new(cls) -> Self:
         """A result of nothing yet; what calling the class gives, at a third of its price."""
-        made = object.__new__(cls)
-        BaseModel.__setstate__(made, {**_BLANK, "__dict__": {"type": "unpersisted"}})
-        return made
+        return cls.made_of(_FIELDS)
 
 
-# what pickle would take along of one: there is nothing to check in it, and each run has one
-_BLANK = BaseModel.__getstate__(UnpersistedResult())
+# of all that are made as `new`: there is nothing to check in them, nobody can change them, and
+# each run has one
+_FIELDS: dict[str, Any] = dict(UnpersistedResult())
 
 
 def _unpersisted(*held: Any) -> UnpersistedResult[Any]:

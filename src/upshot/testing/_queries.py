@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from upshot._steps import packed
-from upshot.records import FlowRun, StateType, Step, TaskRun
+from upshot.records import FlowRun, StateType, TaskRun
 from upshot.runstore import Condition, RunQuery, RunStore
 from upshot.testing._runs import AT
 
@@ -47,8 +47,8 @@ class QueryContract:
             )
         }
         a, b, c, d = runs.values()
-        scheduled = Step(StateType.SCHEDULED, "Scheduled", AT, None, AT + 99)
-        a.states = (packed(scheduled), *a.states[1:])
+        scheduled = packed(StateType.SCHEDULED, "Scheduled", AT, None, AT + 99)
+        a.states = (scheduled, *a.states[1:])
         for second, run in enumerate((b, c, d), 10):
             run.enter(StateType.RUNNING, "Running", AT + second)
         c.enter(FAILED, "Broken", AT + 20)
