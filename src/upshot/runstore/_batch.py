@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
+from functools import cache
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from upshot.records import CacheEntry, FlowRun, Run, TaskRun
@@ -179,9 +181,29 @@ class RunWriter:
     def _execute(self, statement: str, rows: list[Row], carefully: bool) -> None:
         if carefully:
             rows = [_rows.unicode_only(row) for row in rows]
-        if len(rows) == 1:
-            self._cursor.execute(statement, rows[0])
-        else:
-            self._cursor.executemany(statement, rows)
-        if self._cursor.rowcount != len(rows):
+        written = 0
+        if "VALUES" in statement:
+            many = _of_many(statement)
+            while len(rows) - written >= _AT_ONCE:
+                some = rows[written : written + _AT_ONCE]
+                self._cursor.execute(many, [*chain.from_iterable(some)])
+                written += _AT_ONCE
+        rest = rows[written:] if written else rows
+        if len(rest) == 1:
+            self._cursor.execute(statement, rest[0])
+        elif rest:
+            self._cursor.executemany(statement, rest)
+        if rest and self._cursor.rowcount != len(rest):
             raise StaleNumber
+
+
+# rows that one statement inserts, which costs a fifth less than one by one; the oldest SQLites take
+# 999 parameters at a time
+_AT_ONCE = 40
+
+
+@cache
+def _of_many(insert: str) -> str:
+    """A statement that inserts a row, for `_AT_ONCE` of them."""
+    before, row = insert.split("VALUES ")
+    return before + "VALUES " + ", ".join([row] * _AT_ONCE)
