@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +21,9 @@ from tests.unit.cli_runs import (
     upshot,
 )
 from upshot.cli import main
+from upshot.cli._walk import PAGE
 from upshot.records import FlowRun, StateType, TaskRun
-from upshot.runstore import open_store
+from upshot.runstore import Page, open_store
 from upshot.testing import isolated
 
 __all__ = ["columns"]  # a fixture
@@ -332,6 +335,31 @@ def test_states_have_colours_on_a_terminal_alone(
     assert "\x1b" not in upshot("runs", "ls", "--json", terminal=True).out
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[31m" not in upshot("runs", "ls", terminal=True).out
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_was_read_of_a_tree_is_written_before_more_is_read(
+    options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, store = a_flow_run(), open_store()
+    for index in range(5 * PAGE):
+        store.record(TaskRun(name=f"t-{index}", task_name="t", task_key="t", flow_run=run))
+    out, read, held = io.StringIO(), 0, []
+    listed = type(store).list_task_runs
+
+    def watched(*args: Any, **kwargs: Any) -> Page[TaskRun]:
+        nonlocal read
+        held.append(read - len(re.findall(r"\bt-\d+\b", out.getvalue())))
+        page: Page[TaskRun] = listed(*args, **kwargs)
+        read += len(page.runs)
+        return page
+
+    monkeypatch.setattr(type(store), "list_task_runs", watched)
+    with contextlib.redirect_stdout(out):
+        assert main(["runs", "show", str(run.id), "--limit", "0", *options]) == 0
+
+    assert read == 5 * PAGE
+    assert held == [0] * 5
 
 
 @pytest.mark.slow
