@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import sqlite3
+import sys
 import threading
 import tomllib
 from collections import Counter
@@ -18,6 +20,14 @@ from upshot._engine import lanes
 from upshot.runstore import _writer
 
 Limits = dict[str, dict[str, Any]]
+
+COUNTED_ON = ("CPython", (3, 11), "x86_64")
+HERE = (platform.python_implementation(), sys.version_info[:2], platform.machine())
+
+# for what is counted below Python
+counted_on_this_python = pytest.mark.skipif(
+    HERE != COUNTED_ON, reason="platform: the limits were counted on CPython 3.11, x86_64"
+)
 
 
 @pytest.fixture(scope="session")

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import platform
-import sys
-
 import pytest
 
-from tests.guards.conftest import Limits
+from tests.guards.conftest import Limits, counted_on_this_python
 from tests.guards.instructions import KINDS, counted
 
-COUNTED_ON = ("CPython", (3, 11), "x86_64")
-HERE = (platform.python_implementation(), sys.version_info[:2], platform.machine())
-
-pytestmark = [
-    pytest.mark.apt,
-    pytest.mark.slow,
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(
-        HERE != COUNTED_ON, reason="platform: the limits were counted on CPython 3.11, x86_64"
-    ),
-]
+pytestmark = [pytest.mark.apt, pytest.mark.slow, pytest.mark.timeout(240), counted_on_this_python]
 
 
 @pytest.fixture(scope="session")
