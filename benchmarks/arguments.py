@@ -39,6 +39,8 @@ COLLECTIONS: dict[str, Callable[[], tuple[Any, int]]] = {
     "dict": lambda: ({str(i): i for i in range(N)}, 2 * N),
     "list of lists of three": lambda: ([[i, i, i] for i in range(N // 4)], N),
     "list of lists of one": lambda: ([[i] for i in range(N // 2)], N),
+    "list of empty lists": lambda: ([[] for _ in range(N)], N),
+    "list of empty dicts": lambda: ([{} for _ in range(N)], N),
     "records as JSON has them": lambda: (
         [{"id": i, "tags": ["a", "b"], "at": {"x": 1.0, "y": 2.0}} for i in range(N // 14)],
         N,
@@ -46,6 +48,10 @@ COLLECTIONS: dict[str, Callable[[], tuple[Any, int]]] = {
     "list of numbers and one state": lambda: ([Completed(data=1), *range(N)], N),
     "list of lists of three and one state": lambda: (
         [Completed(data=1), *([i, i, i] for i in range(N // 4))],
+        N,
+    ),
+    "list of lists of three, a state in the last": lambda: (
+        [*([i, i, i] for i in range(N // 4)), [Completed(data=1)]],
         N,
     ),
 }

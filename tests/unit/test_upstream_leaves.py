@@ -22,7 +22,7 @@ from tests.unit.holders import (
     found_in,
     state,
 )
-from upshot._arguments.upstreams import fill
+from upshot._arguments.upstreams import Found, fill
 from upshot.annotations import allow_failure, unmapped
 
 DEEP = 20 * sys.getrecursionlimit()
@@ -196,3 +196,30 @@ def test_looking_into_a_million_numbers_takes_no_longer_than_copying_them_a_few_
 def test_a_value_that_cannot_stand_in_its_place_is_an_error() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         fill({state([1])}, data)
+
+
+@pytest.mark.parametrize("place", [0, 25, 49])
+def test_states_among_many_collections_are_found_in_their_order(place: int) -> None:
+    inner, outer = state(1), state(2)
+    lists: list[Any] = [[i, {"a": (), "b": {i}}] for i in range(50)]
+    lists[place].append([[], [inner]])
+
+    assert found_in([outer, *lists]) == [Found(outer), Found(inner)]
+    assert found_in([*lists, outer]) == [Found(inner), Found(outer)]
+    assert found_in(lists) == [Found(inner)]
+
+
+class Shy(list[Any]):
+    """Says that it is empty."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_a_collection_that_says_that_it_is_empty_is_looked_into() -> None:
+    one = state(1)
+    assert found_in([[Shy([one])]]) == [Found(one)]
+    assert found_in([Shy([[one]]), [], ()]) == [Found(one)]

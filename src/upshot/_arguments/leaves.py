@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import chain, compress
-from operator import methodcaller
 from types import FunctionType
 from typing import Any
 
@@ -30,7 +29,6 @@ COLLECTIONS = frozenset({list, tuple, set, frozenset, dict})
 _HOLDERS = (*COLLECTIONS, UpshotFuture, BaseAnnotation, BaseModel, *weakref.ProxyTypes)
 _PLAIN_ITERATION = {kind.__iter__ for kind in (list, tuple, set, frozenset, dict, OrderedDict)}
 _PLAIN_VALUES = {dict.values, OrderedDict.values}
-_values = methodcaller("values")
 
 
 def is_leaf(kind: type) -> bool:
@@ -43,6 +41,13 @@ def is_leaf(kind: type) -> bool:
     if getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind:
         leaves.add(kind)
     return True
+
+
+def is_flat(collection: Any) -> bool:
+    """Whether all that is in a built-in collection is of types that are known as leaves."""
+    if not leaves.issuperset(map(type, collection)):
+        return False
+    return type(collection) is not dict or leaves.issuperset(map(type, collection.values()))
 
 
 def holds_leaves_only(value: Any) -> bool:
@@ -60,12 +65,17 @@ def holds_leaves_only(value: Any) -> bool:
         for key in new.keys() & known.keys():
             del new[key]
         inside = partial(_items, new.values(), kinds)
-        kinds = others(set(map(type, inside())))
+        there = set(map(type, inside()))
+        kinds = others(there)
         if not kinds:
             return True
         if not all(map(_is_plain_collection, kinds)):
             return False
-        level = list(_of_kinds(kinds, inside))
+        level = list(inside() if kinds == there else _of_kinds(kinds, inside))
+        if kinds <= COLLECTIONS:
+            level = list(filter(None, level))  # nothing is in those that are false
+        if not level:
+            return True
         known |= new
 
 
@@ -75,7 +85,7 @@ def _items(collections: Collection[Any], kinds: set[type]) -> Iterator[Any]:
     mappings = {kind for kind in kinds if issubclass(kind, dict)}
     if not mappings:
         return items
-    of_dicts = map(_values, _of_kinds(mappings, collections.__iter__))
+    of_dicts = map(dict.values, _of_kinds(mappings, collections.__iter__))
     return chain(items, chain.from_iterable(of_dicts))
 
 

@@ -9,7 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from upshot._arguments.leaves import COLLECTIONS, PLAIN, holds_leaves_only, is_leaf, leaves, others
+from upshot._arguments.leaves import (
+    COLLECTIONS,
+    PLAIN,
+    holds_leaves_only,
+    is_flat,
+    is_leaf,
+    leaves,
+    others,
+)
 from upshot._future import UpshotFuture
 from upshot.annotations import BaseAnnotation, allow_failure, quote
 from upshot.states import State
@@ -18,6 +26,7 @@ Upstream = UpshotFuture[Any] | State[Any]
 
 _UPSTREAMS = (UpshotFuture, State)
 _NOT_LOOKED_INTO = (type, *_UPSTREAMS)
+_MANY = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,23 +54,40 @@ def find(value: Any, found: list[Found]) -> bool:
     """
     if is_leaf(type(value)) or holds_leaves_only(value):
         return False
-    marked = False
-    pending = [(value, False)]
+    marked = may_fail = False
+    pending = [([value], may_fail)]  # from the innermost on: what is left there, the last one first
     seen: dict[tuple[int, bool], Any] = {}  # with the objects, for an id is theirs while they live
     while pending:
-        value, may_fail = pending.pop()
-        if type(value) not in COLLECTIONS:
-            if isinstance(value, _UPSTREAMS):
-                found.append(Found(value, may_fail))
+        parts, may_fail = pending[-1]
+        if not parts:
+            pending.pop()
+            continue
+        value = parts.pop()
+        if type(value) in COLLECTIONS:
+            if seen and is_flat(value):
                 continue
+        elif isinstance(value, _UPSTREAMS):
+            found.append(Found(value, may_fail))
+            continue
+        else:
             marked = marked or isinstance(value, BaseAnnotation)
         parts = _parts(value, _holders)
         if not parts or (id(value), may_fail) in seen:
             continue
+        if not seen:
+            parts = _without_leaves(parts)
         seen[id(value), may_fail] = value
-        may_fail = may_fail or isinstance(value, allow_failure)
-        pending += [(part, may_fail) for part in reversed(parts)]
+        pending.append((parts[::-1], may_fail or isinstance(value, allow_failure)))
     return marked or bool(found)
+
+
+def _without_leaves(parts: list[Any]) -> list[Any]:
+    """The same without its collections if these are many, and hold leaves only."""
+    rest = [part for part in parts if type(part) not in COLLECTIONS]
+    if len(parts) - len(rest) < _MANY or not rest:
+        return parts
+    collections = [part for part in parts if type(part) in COLLECTIONS]
+    return rest if holds_leaves_only(collections) else parts
 
 
 def _parts(value: Any, rich: Callable[[Iterable[Any]], Iterable[Any]]) -> list[Any]:
@@ -91,8 +117,12 @@ def _rich(items: Iterable[Any]) -> Iterable[Any]:
 
 
 def _holders(items: Iterable[Any]) -> Iterable[Any]:
-    kinds = others(set(map(type, items)))
-    return [item for item in items if type(item) in kinds] if kinds else ()
+    perhaps = [item for item in items if type(item) not in leaves]
+    if not perhaps:
+        return ()
+    there = set(map(type, perhaps))
+    kinds = others(there)
+    return perhaps if kinds == there else [item for item in perhaps if type(item) in kinds]
 
 
 def _fields(value: Any) -> list[Any]:
