@@ -178,13 +178,13 @@ class entered:
         self._values = values
 
     def __enter__(self) -> None:
-        self._tokens = [
-            variable.set(value)
-            for variable, value in self._values.items()
-            if variable.get(None) is not value
-        ]
+        tokens: list[Token[Any]] = []
+        self._tokens = tokens
+        for variable, value in self._values.items():
+            if variable.get(None) is not value:
+                tokens.append(variable.set(value))
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         for token in self._tokens:
             try:  # noqa: SIM105
                 token.var.reset(token)

@@ -100,20 +100,21 @@ class ResultFactory(Copied):
             UnserializableValue: if the serializer cannot take the value.
             StorageError: if the storage refuses it, or the key is none.
         """
-        document: ResultDocument[T]
         if isinstance(value, BaseResult):
             return value  # type: ignore[return-value]
-        if not self.persist_result:
-            document = UnpersistedResult.new()
-        elif type(value) in LITERALS:
+        persist = self.persist_result
+        if persist and type(value) in LITERALS:
             return LiteralResult(value=value)
-        else:
-            document = self._write(value, at, store, runtime)
-        if self.cache_result_in_memory or (value is None and not self.persist_result):
-            document.hold(value)
-        else:
-            document.remember(value, keep=False)
-        return document
+        document: ResultDocument[T] = (
+            self._write(value, at, store, runtime) if persist else UnpersistedResult.new()
+        )
+        keep = self.cache_result_in_memory or (value is None and not persist)
+        return document.remember(value, keep=keep)
+
+    @property
+    def only_keeps(self) -> bool:
+        """Whether values are kept in memory and nowhere else."""
+        return self.cache_result_in_memory and not self.persist_result
 
     def storage(self) -> FileSystem:
         """The storage as it was when the factory was made, which is where blobs go."""

@@ -90,8 +90,14 @@ class FlowBody(Dependent):
         self.context.made.settle()
         if self.context.runner is not None:  # else it has no futures
             value = with_states(value)
-        writes = self.context.result_factory.persist_result
-        return conclude(value, self._document_of, self.context.made, writes=writes)
+        factory = self.context.result_factory
+        return conclude(
+            value,
+            self._document_of,
+            self.context.made,
+            writes=factory.persist_result,
+            keeps=factory.only_keeps,
+        )
 
     def unfinished(self, value: Any) -> list[Completion]:
         """The runs that end before a flow does which returned `value`."""

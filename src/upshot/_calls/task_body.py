@@ -80,7 +80,7 @@ class TaskBody(Dependent):
 
     def keep(self, value: Any) -> Conclusion:
         """The conclusion of a run that returned `value`, with the value where it is to be."""
-        return conclude(value, self._document_of)
+        return conclude(value, self._document_of, keeps=self.context.result_factory.only_keeps)
 
     def _document_of(self, value: Any) -> BaseResult[Any]:
         context, flow = self.context, self.flow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -42,7 +42,7 @@ class Completion(Promise):
     def __init__(
         self,
         name: str,
-        after: Iterable[Completion] = (),
+        after: Sequence[Completion] = (),
         loop_thread: int | None = None,
         *,
         movable: bool = False,
@@ -55,7 +55,7 @@ class Completion(Promise):
         self.given_up = False
         self.interrupt: Callable[[], object] | None = None
         self.forks = _forks
-        self._after = tuple(completion for completion in after if not completion.done())
+        self._after = tuple(one for one in after if not one.done()) if after else ()
         self._awaited: dict[object, Sequence[Completion]] | None = None
         if self._after:
             self.add_done_callback(Completion._came_after)

@@ -11,7 +11,7 @@ from typing import Any
 from upshot._concurrency.attempt import TimedOut
 from upshot._concurrency.waiting import Completion
 from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
-from upshot._engine.endings import Conclusion, Ended, failed_state, recorded, state_of
+from upshot._engine.endings import Conclusion, Ended, Kept, failed_state, recorded, state_of
 from upshot._engine.failures import (
     log_failure,
     log_retry,
@@ -25,10 +25,7 @@ from upshot._engine.retrying import may_retry
 from upshot._frames import clear_frames
 from upshot._limits import Slots
 from upshot._runs.replay import Place
-from upshot.documents import (
-    BaseResult,
-    PersistedResult,
-)
+from upshot.documents import BaseResult, PersistedResult
 from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
 from upshot.records import FINAL, CacheEntry, Run, StateType
 from upshot.runstore import RunStore
@@ -124,7 +121,8 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
             if never is not None:
                 return never
         run.enter(StateType.RUNNING, "Retrying" if run.run_count else "Running", ports.now())
-        yield from record(run, ports)
+        if record(run, ports):
+            yield Io(ports.store.flush)
         if call.hooks is not None and run.state_name == "Running":
             yield from call_hooks(call.hooks, run, lambda: state_of(run, None))
         outcome = yield from _invoke(call)
@@ -142,7 +140,8 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
             clear_frames(conclusion.data)
         run.enter(StateType.SCHEDULED, "AwaitingRetry", ports.now(), conclusion.message)
         log_retry(run, conclusion.data, retries_used + 1, call.retries)
-        yield from record(run, ports)
+        if record(run, ports):
+            yield Io(ports.store.flush)
         if call.slots is not None and call.slots.may_hold:
             yield Io(partial(call.slots.free, ports.store))
         del outcome, conclusion
@@ -209,19 +208,19 @@ def settle(
         if call.persists and conclusion.type is StateType.COMPLETED:
             ports.store.queue(run, cached)
             yield Io(ports.store.flush)
-        else:
-            yield from record(run, ports)
+        elif record(run, ports):
+            yield Io(ports.store.flush)
     except RunStoreError as problem:
         note_unrecorded(data, problem)
     if conclusion.type in _BAD_ENDS:
         log_failure(run, data)
     end = Ended(run, data, None, cached.expires if cached else None, len(run.states) - 1)
-    if isinstance(data, BaseException) and not (call.wants_value or end.crashed):
-        clear_frames(data)
+    if end.raised is not None and not (call.wants_value or end.crashed):
+        clear_frames(end.raised)
     if call.on_end is not None:
         call.on_end(end)
     if call.wants_value and conclusion.type is StateType.COMPLETED:
-        end.value = yield from value_of(run, data)
+        end.value = data.value if type(data) is Kept else (yield from _value_of(run, data))
         if call.on_value is not None:
             call.on_value(end)
     return end
@@ -246,7 +245,7 @@ def crash(run: Run, error: BaseException, ports: Ports) -> None:
         ports.store.record(run)
 
 
-def value_of(run: Run, data: Any) -> Steps[Any]:
+def _value_of(run: Run, data: Any) -> Steps[Any]:
     """The value of a completed run's data.
 
     Raises:
@@ -263,8 +262,7 @@ def value_of(run: Run, data: Any) -> Steps[Any]:
         raise
 
 
-def record(run: Run, ports: Ports) -> Steps[None]:
-    """Have the run's present state written soon; wait only if too much is waiting already."""
+def record(run: Run, ports: Ports) -> bool:
+    """Have the run's present state written soon; whether so much waits that it is to be flushed."""
     ports.store.record(run)
-    if ports.store.backlogged:
-        yield Io(ports.store.flush)
+    return ports.store.backlogged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from upshot._engine.endings import Conclusion, Ended
+from upshot._engine.endings import Conclusion, Ended, Kept
 from upshot.documents import BaseResult, UnpersistedResult
 from upshot.records import StateType
 from upshot.states import State, is_state, is_state_iterable, summarize
@@ -17,6 +17,7 @@ def conclude(
     made: Iterable[Ended] = (),
     *,
     writes: bool = True,
+    keeps: bool = False,
 ) -> Conclusion:
     """The conclusion of a run that returned `value`.
 
@@ -26,6 +27,7 @@ def conclude(
         document_of: makes (and, with persistence, writes) the document of a value.
         made: the ends of the runs that a flow made; they are summed up if it returned None.
         writes: whether `document_of` does.
+        keeps: whether results are in memory only, and need no document before one is asked for.
     """
     if value is None and (ended := list(made)):
         return _of_made(ended, document_of, writes)
@@ -37,6 +39,8 @@ def conclude(
     elif is_state_iterable(value):
         states = value
     if not states:
+        if keeps and not isinstance(value, BaseResult):
+            return Conclusion(StateType.COMPLETED, "Completed", None, Kept(value))
         return Conclusion(StateType.COMPLETED, "Completed", None, document_of(value))
     type, message = summarize(state.type for state in states)
     data = document_of(value) if type is StateType.COMPLETED else value

@@ -9,6 +9,7 @@ from upshot._ids import uuid_of
 from upshot._runs.lineage import is_shared
 from upshot._steps import packed, type_of, unpacked
 from upshot.documents import (
+    DROPPED,
     BaseResult,
     Failure,
     LiteralResult,
@@ -30,7 +31,17 @@ class Conclusion(NamedTuple):
     type: StateType
     name: str
     message: str | None
-    data: Any  # the result's document; of a failed run the exception, or states
+    data: Any  # the result's document, or `Kept`; of a failed run the exception, or states
+
+
+@dataclass(slots=True)
+class Kept:
+    """What a run returned whose result is in memory only.
+
+    Its document is made when somebody asks for it, which for most runs nobody does.
+    """
+
+    value: Any
 
 
 def not_ready(obstacle: str) -> Conclusion:
@@ -38,21 +49,68 @@ def not_ready(obstacle: str) -> Conclusion:
     return Conclusion(StateType.PENDING, "NotReady", obstacle, None)
 
 
-@dataclass(slots=True, eq=False)
 class Ended:
-    """The end of a run, as its caller gets it."""
+    """The end of a run, as its caller gets it.
 
-    run: Run
-    data: Any
-    value: Any = None  # where the caller wants it and the run ended well
-    cache_expiration: float | None = None
-    number: int = -1  # of the final state in the run's history, which a retry of the flow goes on
+    Args:
+        run: its record.
+        data: that of the conclusion.
+        value: what it returned, where the caller wants that.
+        cache_expiration: until when the cache has it.
+        number: of the final state in the run's history, with which a retry of the flow goes on.
+    """
+
+    # there is one for each run that a flow has made, and stays for as long as that
+    __slots__ = ("_data", "_document", "_kept", "cache_expiration", "number", "run", "value")
+
+    def __init__(
+        self,
+        run: Run,
+        data: Any,
+        value: Any = None,
+        cache_expiration: float | None = None,
+        number: int = -1,
+    ) -> None:
+        self.run = run
+        self._kept = type(data) is Kept
+        self._data = data.value if self._kept else data
+        self._document: UnpersistedResult[Any] | None = None
+        self.value = value
+        self.cache_expiration = cache_expiration
+        self.number = number
+
+    @property
+    def data(self) -> Any:
+        """The result's document; of a run that failed the exception, or states."""
+        if not self._kept:
+            return self._data
+        if self._document is None:
+            document: UnpersistedResult[Any] = UnpersistedResult.new()
+            document.hold(self._data)
+            self._document = document
+        return self._document
+
+    def held(self) -> Any:
+        """The value that is in memory; `DROPPED` if none is."""
+        if self._kept:
+            return self._data
+        data = self._data
+        return (
+            data.fetch() if isinstance(data, BaseResult) and data.has_cached_object() else DROPPED
+        )
+
+    @property
+    def raised(self) -> BaseException | None:
+        """The exception that ended the run."""
+        return self._data if isinstance(self._data, BaseException) and not self._kept else None
 
     @property
     def error(self) -> BaseException | None:
         """What to raise for this run; None if it ended well."""
-        if isinstance(self.data, BaseException):
-            return self.data
+        if self._kept:
+            return None
+        if self.raised is not None:
+            return self.raised
         if self.run.state_type is StateType.COMPLETED:
             return None
         if self.run.state_type not in FINAL:
@@ -69,12 +127,12 @@ class Ended:
 
         A crash that the function returned as a state is none.
         """
-        return self.run.state_type is StateType.CRASHED and isinstance(self.data, BaseException)
+        return self.raised is not None and self.run.state_type is StateType.CRASHED
 
     @property
     def interrupted_for_good(self) -> bool:
         """Whether nothing that waits can be done any more: who ran the run was thrown away."""
-        return isinstance(self.data, GeneratorExit)
+        return isinstance(self.raised, GeneratorExit)
 
     @property
     def type(self) -> StateType:
@@ -88,7 +146,7 @@ class Ended:
 
     def state(self) -> State[Any]:
         """The final state."""
-        if isinstance(self.data, BaseResult):
+        if self._kept or isinstance(self._data, BaseResult):
             return State.of(self)
         return State.made_of(self.fields())  # who asks holds the exception from now on
 
@@ -98,13 +156,12 @@ class Ended:
 
     def is_at_hand(self) -> bool:
         """Whether `outcome` is a value, and needs no state."""
-        data, ended_well = self.data, self.run.state_type is StateType.COMPLETED
-        return ended_well and isinstance(data, BaseResult) and data.has_cached_object()
+        return self.type is StateType.COMPLETED and self.held() is not DROPPED
 
     def outcome(self, raise_on_failure: bool) -> tuple[Any, BaseException | None]:
         """What to return, or what to raise, of the final state; may block."""
         if self.is_at_hand():
-            return self.data.fetch(), None
+            return self.held(), None
         return self.state().outcome(raise_on_failure)
 
 
@@ -152,7 +209,7 @@ _NO_DETAILS = dict(StateDetails())
 
 def recorded(data: Any) -> tuple[str | None, str | None]:
     """What the row of a run says of its result, and of its failure."""
-    if type(data) is UnpersistedResult:  # nearly all of them
+    if type(data) is Kept:  # nearly all of them
         return None, None
     if type(data) is PersistedResult or isinstance(data, LiteralResult | PersistedResult):
         return to_text(data), None

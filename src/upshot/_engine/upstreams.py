@@ -15,7 +15,8 @@ def await_upstreams(
     call: Call, upstreams: Sequence[Completion], ports: Ports
 ) -> Steps[Ended | None]:
     """Wait for the runs before this one; the end of it, if it cannot start."""
-    yield from record(call.run, ports)
+    if record(call.run, ports):
+        yield Io(ports.store.flush)
     try:
         if upstreams:
             yield Wait(upstreams)

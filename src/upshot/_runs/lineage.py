@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from pydantic import BaseModel
 
 from upshot.annotations import BaseAnnotation
-from upshot.documents import BaseResult
+from upshot.documents import DROPPED, BaseResult
 from upshot.records import FlowRun, Run
 from upshot.states import State
 
@@ -32,8 +32,10 @@ class End(Protocol):
     """The end of a run."""
 
     run: Run
-    data: Any
     value: Any
+
+    def held(self) -> Any:
+        """The value that is in memory; `DROPPED` if none is."""
 
     def state(self) -> State[Any]:
         """The state in which the run ended."""
@@ -58,10 +60,9 @@ class Lineage:
 
     def add(self, end: End) -> None:
         """Know what a run returned, and each item if that is a collection that is not large."""
-        data = end.data
-        if not isinstance(data, BaseResult) or not data.has_cached_object():
+        value = end.held()
+        if value is DROPPED:
             return
-        value = data.fetch()
         if not is_shared(value):
             self._seen[id(value)] = end
         if isinstance(value, _COLLECTIONS) and len(value) <= MOST_ITEMS:
@@ -120,7 +121,7 @@ class Lineage:
         seen = self._seen.get(id(value))
         if seen is None or isinstance(seen, _Weak):
             return seen if seen is None or seen.reference() is value else None
-        held = _held(seen)
+        held = seen.held()
         return seen if held is value or _has(held, value) else None
 
 
@@ -137,11 +138,6 @@ def is_shared(value: object) -> bool:
     if kind is int:
         return _SMALLEST_SHARED <= value <= _LARGEST_SHARED  # type: ignore[operator]
     return kind in _SHARED
-
-
-def _held(end: End) -> Any:
-    """What a run's result holds now."""
-    return end.data.fetch() if end.data.has_cached_object() else None
 
 
 def _items(collection: Any) -> Iterable[Any]:

@@ -40,8 +40,8 @@ class MadeRuns:
         """Add the end of a run."""
         if self._raised:
             self.settle(_MOST_AT_ONCE)
-        if isinstance(end.data, BaseException):
-            self._raised.append((end, _frames_of_run(end.data)))
+        if end.raised is not None:
+            self._raised.append((end, _frames_of_run(end.raised)))
         self._ends[_call_of(end.run)] = end
 
     def clear(self) -> None:
@@ -54,10 +54,10 @@ class MadeRuns:
         with self._lock:
             for _ in range(min(most or len(self._raised), len(self._raised))):
                 end, ended = self._raised.popleft()
-                if sys.getrefcount(end.data) > _HELD_HERE:
+                if sys.getrefcount(end.raised) > _HELD_HERE:
                     self._raised.append((end, ended))
                 else:
-                    later = frames_of(end.data.__traceback__)
+                    later = frames_of(end.raised.__traceback__)
                     let_go(ended)
                     let_go(frame for frame in later if not can_be_suspended(frame))
 
@@ -82,14 +82,18 @@ def _frames_of_run(error: BaseException) -> list[FrameType]:
 
 
 class _Probe:
-    __slots__ = ("data",)
+    __slots__ = ("_data",)
 
     def __init__(self) -> None:
-        self.data = ValueError()
+        self._data = ValueError()
+
+    @property
+    def raised(self) -> BaseException:
+        return self._data
 
 
 def _held_here(end: Any) -> int:
-    return sys.getrefcount(end.data)
+    return sys.getrefcount(end.raised)
 
 
 _HELD_HERE = _held_here(_Probe())
