@@ -78,11 +78,14 @@ class FlowRunContext(RunContext):
     submitted: set[Completion] = field(default_factory=set)
     host: Any = None  # how other threads start async functions on the flow's loop
     loop_thread: int | None = None  # the thread of that loop
+    ports: Any = field(default=None, init=False)  # the engine's, for its runs
+    note: Callable[[Any], None] = field(init=False)  # remembers how a run of this attempt has ended
     runner: Any = field(default=None, init=False)  # the task runner, once there is one
 
     def __post_init__(self) -> None:
         if self.retries < 0:
             self.retries = getattr(self.flow, "retries", 0)
+        self.note = partial(_note, self.made, self.lineage)  # one for all that will be told
 
     @property
     def run_record(self) -> FlowRun | None:
@@ -132,10 +135,10 @@ class FlowRunContext(RunContext):
         else:  # runs of earlier attempts may go on, so that none is to get the number of another
             self.replay.start_attempt()
 
-    def note(self, end: Any) -> None:
-        """Remember how a run that counts among those of this attempt has ended."""
-        self.made.add(end)
-        self.lineage.add(end)
+
+def _note(made: MadeRuns, lineage: Lineage, end: Any) -> None:
+    made.add(end)
+    lineage.add(end)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ import trio
 
 from upshot._concurrency.waiting import Completion
 from upshot._engine import async_driver, sync_driver
-from upshot._engine.attempts import Call, Ports
+from upshot._engine.call import Call, Ports
 from upshot._engine.coordinator import Coordinator
 from upshot._engine.effects import Host, Invoke, Outcome, Steps
 from upshot._engine.endings import Conclusion, Ended
@@ -112,6 +112,15 @@ class LoggedStore(MemoryRunStore):
 
 
 @dataclass
+class Body:
+    """What stands for a user's function."""
+
+    call: Callable[[], Any]
+    acall: Callable[[], Any]
+    keep: Callable[[Any], Conclusion]
+
+
+@dataclass
 class World:
     """What a run meets in these tests."""
 
@@ -138,7 +147,8 @@ class World:
             return function()
 
         run = TaskRun(name="t-0", task_name="t", task_key="t-key")
-        return TaskCall(run=run, function=logged, awaits=False, keep=keep, **options)
+        options.setdefault("awaits", False)
+        return TaskCall(run=run, body=Body(logged, logged, keep), **options)
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_a_value_that_cannot_be_kept_fails_the_run(drive: Drive, world: World) -
         raise OSError("disk full")
 
     call = world.call(lambda: 5)
-    call.keep = keep
+    call.body.keep = keep
     end = drive(run_task(call, world.ports), world.slept)
     assert end.run.state_type is StateType.FAILED
     assert isinstance(end.error, OSError)
@@ -221,8 +221,8 @@ def test_the_variables_of_a_failure_that_is_raised_stay_for_the_debugger(
 
 def test_a_failed_state_without_an_exception_gives_one_of_ours(drive: Drive, world: World) -> None:
     call = world.call(lambda: 1)
-    keep = call.keep
-    call.keep = lambda value: keep(value)._replace(
+    keep = call.body.keep
+    call.body.keep = lambda value: keep(value)._replace(
         type=StateType.FAILED, name="Failed", message="by hand", data=None
     )
     end = drive(run_task(call, world.ports), world.slept)
@@ -237,7 +237,7 @@ def test_a_value_that_cannot_be_kept_does_not_call_the_function_again(
         raise OSError("disk full")
 
     call = world.call(lambda: 5, retries=3)
-    call.keep = refuse
+    call.body.keep = refuse
     drive(run_task(call, world.ports), world.slept)
     assert world.log.count("call") == 1
     assert call.run.state_type is StateType.FAILED

@@ -13,7 +13,7 @@ from upshot._arguments.inputs import place_of
 from upshot._calls.chosen_runner import duplicate_of
 from upshot._calls.flow_body import FlowBody, record_of
 from upshot._concurrency import attempt
-from upshot._engine.attempts import Ports
+from upshot._engine.call import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.flow_run import FlowCall, run_flow
@@ -45,9 +45,8 @@ def steps_of(
     on_end, on_value = told(around, run, factory, place)
     call = FlowCall(
         run=run,
-        function=body.acall if flow.isasync else body.call,
+        body=body,
         awaits=flow.isasync,
-        keep=body.keep,
         persists=factory.persist_result,
         retries=context.retries,
         retry_delay=flow.retry_delays,

@@ -22,7 +22,7 @@ from upshot._concurrency.jobs import Job
 from upshot._concurrency.loops import in_trio, thread_safe
 from upshot._concurrency.waiting import Completion, wait_async
 from upshot._engine import async_driver, sync_driver
-from upshot._engine.attempts import Ports
+from upshot._engine.call import Ports
 from upshot._engine.coordinator import coordinator
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended

@@ -17,7 +17,7 @@ from upshot._calls.submission import Prepared
 from upshot._calls.submitting import Submitting
 from upshot._calls.task_body import TaskBody
 from upshot._concurrency.attempt import refuse_late
-from upshot._engine.attempts import Ports
+from upshot._engine.call import Ports
 from upshot._engine.effects import Steps
 from upshot._engine.endings import Ended
 from upshot._engine.task_run import TaskCall
@@ -27,7 +27,7 @@ from upshot._runs.tags import tags_of_new_run
 from upshot.context import FlowRunContext, TaskRunContext, told
 from upshot.records import TaskRun
 from upshot.results import ResultFactory, infer_factory
-from upshot.runstore import open_store
+from upshot.runstore import RunStore, open_store
 from upshot.settings import Settings, get_current_settings
 
 Called = Submitting[..., Any]
@@ -66,9 +66,8 @@ def prepare(
     on_end, on_value = told(flow, run, factory, place, counted=counted)
     call = TaskCall(
         run=run,
-        function=body.acall if task.isasync else body.call,
+        body=body,
         awaits=task.isasync,
-        keep=body.keep,
         persists=factory.persist_result,
         retries=task.retries,
         retry_delay=task.retry_delays,
@@ -82,12 +81,22 @@ def prepare(
         cache_expiration=task.cache_expiration,
         refresh_cache=checks.first_said(task.refresh_cache, settings.tasks_refresh_cache),
     )
-    return Prepared(with_what_is_rare(task, call, body), Ports(store, time.time), flow)
+    return Prepared(with_what_is_rare(task, call, body), _ports(store, flow), flow)
 
 
 def _bound(task: Called, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     refuse_late()
     return task._parameters(args, kwargs)
+
+
+def _ports(store: RunStore, flow: FlowRunContext | None) -> Ports:
+    """What runs of a flow run need of the world: the same for all."""
+    if flow is None or flow.store is not store:
+        return Ports(store, time.time)
+    if flow.ports is None:
+        flow.ports = Ports(store, time.time)
+    ports: Ports = flow.ports
+    return ports
 
 
 def _record(task: Called, flow: FlowRunContext | None, place: Place | None) -> TaskRun:

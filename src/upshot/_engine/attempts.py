@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from upshot._concurrency.attempt import TimedOut
-from upshot._concurrency.waiting import Completion
-from upshot._engine.effects import Host, Invoke, Io, Outcome, Sleep, Steps, Wait, kept
+from upshot._engine.call import Call, Ports
+from upshot._engine.effects import Invoke, Io, Outcome, Sleep, Steps, Wait, kept
 from upshot._engine.endings import Conclusion, Ended, Kept, failed_state, recorded, state_of
 from upshot._engine.failures import (
     log_failure,
@@ -19,84 +17,15 @@ from upshot._engine.failures import (
     only_users_frames,
     text_of,
 )
-from upshot._engine.hooks import Hooks, call_hooks
+from upshot._engine.hooks import call_hooks
 from upshot._engine.limits import take_slots
 from upshot._engine.retrying import may_retry
 from upshot._frames import clear_frames
-from upshot._limits import Slots
-from upshot._runs.replay import Place
 from upshot.documents import BaseResult, PersistedResult
 from upshot.exceptions import MissingResult, RunStoreError, WorkerDied
 from upshot.records import FINAL, CacheEntry, Run, StateType
-from upshot.runstore import RunStore
-from upshot.states import State
 
 _BAD_ENDS = (StateType.FAILED, StateType.CRASHED)
-
-
-@dataclass(slots=True, eq=False)
-class Ports:
-    """What a run needs of the world: where to record itself, and what time it is."""
-
-    store: RunStore
-    now: Callable[[], float]  # seconds since the epoch
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Call:
-    """One call of a flow or a task.
-
-    Attributes:
-        run: its record.
-        function: the user's function with its arguments and contexts.
-        awaits: whether `function` gives an awaitable.
-        keep: turns the value that was returned into the conclusion.
-        persists: whether `keep` writes the value, so that the run's row is committed at once.
-        retries: how often the function may be called again.
-        timeout: seconds that each call of it may take.
-        retry_delay: seconds before each of these calls; the last one holds for all later ones.
-        vary_delay: gives each of them another length by chance; None for as they are.
-        may_retry: told of a failed state, says whether the function may be called again; gives an
-            awaitable if `function` does; None for always.
-        wants_value: whether the caller takes the value, not the state.
-        on_end: told of the end, before the caller is.
-        children: of a flow that returned this, the runs that have not ended and were submitted
-            or are in the value; they end before it does.
-        give_up: of a flow, gives these up, if its function is late.
-        host: of a flow, told how other threads start async functions on its loop.
-        place: this call in the attempts of the flow around it; None if that is not retried.
-        upstreams: the runs that must end before this one starts; None if it depends on nothing.
-        obstacle: why it cannot start, once they have ended; None if it can.
-        resolve: puts the values of futures and states among the arguments in their places.
-        on_value: told of the end once more when it has the value that the caller takes.
-        hooks: what is called when the run enters a state; `on_running` ones once, not for retries.
-        few: whether not many such functions are to be called at a time.
-        slots: what it must have while it is `Running`; None if its tags can have no limits.
-    """
-
-    run: Run
-    function: Callable[[], Any]
-    awaits: bool
-    keep: Callable[[Any], Conclusion]
-    persists: bool
-    retries: int = 0
-    retry_delay: Sequence[float] = ()
-    vary_delay: Callable[[float], float] | None = None
-    may_retry: Callable[[State[Any]], Any] | None = None
-    timeout: float | None = None
-    wants_value: bool = True
-    on_end: Callable[[Ended], object] | None = None
-    children: Callable[[Any], Sequence[Completion]] | None = None
-    give_up: Callable[[], object] | None = None
-    host: Callable[[Host], object] | None = None
-    place: Place | None = None
-    upstreams: Sequence[Completion] | None = None
-    obstacle: Callable[[], str | None] = lambda: None
-    resolve: Callable[[], object] = lambda: None
-    on_value: Callable[[Ended], object] | None = None
-    hooks: Hooks | None = None
-    few: bool = False
-    slots: Slots | None = None
 
 
 def attempt(call: Call, ports: Ports) -> Steps[Conclusion]:
@@ -153,12 +82,14 @@ def _attempts(call: Call, ports: Ports) -> Steps[Conclusion]:
 def _invoke(call: Call) -> Steps[Outcome]:
     """Call the function; a flow's value is kept when the runs that it submitted have ended."""
     outcome: Outcome
+    body, awaits = call.body, call.awaits
+    function = body.acall if awaits else body.call
     if call.children is None:
         outcome = yield Invoke(
-            call.function, call.keep, call.awaits, call.persists, None, call.timeout, call.few
+            function, body.keep, awaits, call.persists, None, call.timeout, call.few
         )
         return outcome
-    outcome = yield Invoke(call.function, _as_it_is, call.awaits, False, call.host, call.timeout)
+    outcome = yield Invoke(function, _as_it_is, awaits, False, call.host, call.timeout)
     if isinstance(outcome.error, TimedOut) and call.give_up is not None:
         call.give_up()
         return outcome
@@ -167,7 +98,7 @@ def _invoke(call: Call) -> Steps[Outcome]:
     while children := call.children(outcome.kept):
         yield Wait(children)
     if outcome.error is None:
-        keep = partial(kept, call.keep, outcome.kept)
+        keep = partial(kept, body.keep, outcome.kept)
         outcome = (yield Io(keep)) if call.persists else keep()
     return outcome
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, settle
+from upshot._engine.attempts import attempt, concluded_by, crash, settle
+from upshot._engine.call import Call, Ports
 from upshot._engine.effects import Io, Steps
 from upshot._engine.endings import Conclusion, Ended, recorded_state
 from upshot._engine.failures import note_unrecorded, text_of

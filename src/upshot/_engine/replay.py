@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from upshot._engine.attempts import Call, Ports, concluded_by, settle
+from upshot._engine.attempts import concluded_by, settle
+from upshot._engine.call import Call, Ports
 from upshot._engine.effects import Io, Steps
 from upshot._engine.endings import Conclusion, Ended
 from upshot.exceptions import MissingResult, StorageError

@@ -9,7 +9,8 @@ from datetime import timedelta
 from functools import partial
 
 from upshot import caching
-from upshot._engine.attempts import Call, Ports, attempt, concluded_by, crash, settle
+from upshot._engine.attempts import attempt, concluded_by, crash, settle
+from upshot._engine.call import Call, Ports
 from upshot._engine.effects import Invoke, Io, Outcome, Steps
 from upshot._engine.endings import Conclusion, Ended
 from upshot._engine.hooks import call_hooks

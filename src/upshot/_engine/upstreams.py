@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from upshot._concurrency.waiting import Completion
-from upshot._engine.attempts import Call, Ports, concluded_by, record, settle
+from upshot._engine.attempts import concluded_by, record, settle
+from upshot._engine.call import Call, Ports
 from upshot._engine.effects import Io, Steps, Wait
 from upshot._engine.endings import Ended, not_ready
 from upshot.exceptions import RunStoreError
