@@ -17,6 +17,7 @@ from upshot._bridge import call_must_block, run_blocking
 from upshot._calls.chosen_runner import runner_of
 from upshot._calls.own_runner import OwnRunner
 from upshot._calls.submitting import Submitting
+from upshot._collector import full_collections_rarer
 from upshot._concurrency import portals
 from upshot._concurrency.jobs import Job
 from upshot._concurrency.loops import in_trio, thread_safe
@@ -168,7 +169,8 @@ def submit_all(
         return _awindowed(start, calls, before, window, return_state)
     if window is not None:
         return _windowed(start, calls(), window, return_state)
-    futures = [start(call) for call in calls()]
+    with full_collections_rarer():
+        futures = [start(call) for call in calls()]
     return [future.wait() for future in futures] if return_state else futures
 
 
@@ -185,10 +187,11 @@ async def _agather(
 ) -> list[Any]:
     await wait_async([future.done for future in before])
     futures = []
-    for number, call in enumerate(calls(), 1):
-        futures.append(await start(call))
-        if number % _AT_ONCE == 0:
-            await _caught_up()
+    with full_collections_rarer():
+        for number, call in enumerate(calls(), 1):
+            futures.append(await start(call))
+            if number % _AT_ONCE == 0:
+                await _caught_up()
     return [await future.await_state() for future in futures] if return_state else futures
 
 
