@@ -40,6 +40,37 @@ def test_four_levels_of_blocking_do_not_deadlock() -> None:
     assert len(loops) == len(set(loops)) == 5
 
 
+def test_a_loop_that_is_blocked_before_others_know_of_it_is_passed_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blocked, open_to_all = threading.Event(), threading.Event()
+    asked: list[loops.Portal] = []
+    add = loops._add
+
+    def add_late(portal: loops.Portal) -> None:
+        assert blocked.wait(20)
+        add(portal)
+        if len(loops._open) == 2:
+            open_to_all.set()
+
+    async def inner() -> asyncio.AbstractEventLoop:
+        blocked.set()
+        assert open_to_all.wait(20)
+        return run_blocking(loop_here)
+
+    async def outer() -> asyncio.AbstractEventLoop:
+        return run_blocking(inner)
+
+    monkeypatch.setattr(loops, "_open", [])
+    monkeypatch.setattr(loops, "_add", add_late)
+    monkeypatch.setattr(loops.Portal, "takes", lambda portal, _: asked.append(portal))
+
+    assert run_blocking(outer).is_running()
+    assert asked == []
+    for portal in loops._open:
+        portal.close()
+
+
 def test_levels_of_blocking_end_under_a_running_loop_too() -> None:
     async def main() -> list[int]:
         return nested(4)
@@ -199,6 +230,7 @@ def test_started_work_that_a_blocked_loop_does_not_begin_goes_to_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(loops, "STALL", 0.01)
+    monkeypatch.setattr(loops, "_watch", loops._Watch())  # none that sleeps for a longer time
     blocked, let_go = threading.Event(), threading.Event()
     done: list[int] = []
     all_done = threading.Event()

@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -35,7 +35,6 @@ class Portal:
     """
 
     def __init__(self) -> None:
-        self.callers = 0  # sync calls that its thread makes now, one inside of the other
         self.stalled = False
         self._runs: Future[None] = Future()
         # on Pythons whose threads inherit the context: not that of who happens to come first
@@ -92,6 +91,7 @@ class Portal:
 
 _lock = threading.Lock()
 _open: list[Portal] = []
+_calling: Counter[int] = Counter()  # by thread, also of loops not yet open: sync calls in progress
 
 
 def call(work: Callable[[], Awaitable[T]]) -> T:
@@ -107,17 +107,16 @@ def call(work: Callable[[], Awaitable[T]]) -> T:
 
     job, here = Job(entered), threading.get_ident()
     with _lock:
-        blocked = [portal for portal in _open if portal.thread.ident == here]
-        for portal in blocked:
-            portal.callers += 1
+        _calling[here] += 1
     try:
         _give(job)
         value: T = job.wait()
         return value
     finally:
         with _lock:
-            for portal in blocked:
-                portal.callers -= 1
+            _calling[here] -= 1
+            if not _calling[here]:
+                del _calling[here]
 
 
 def start(work: Callable[[], Awaitable[None]], refused: Refused) -> None:
@@ -147,7 +146,9 @@ def start(work: Callable[[], Awaitable[None]], refused: Refused) -> None:
 
 def _free() -> list[Portal]:
     with _lock:
-        return [portal for portal in _open if not (portal.callers or portal.stalled)]
+        return [
+            portal for portal in _open if portal.thread.ident not in _calling and not portal.stalled
+        ]
 
 
 def _add(portal: Portal) -> None:
@@ -260,6 +261,7 @@ def _forget() -> None:
     global _lock, _watch
     _lock, _watch = threading.Lock(), _Watch()
     _open.clear()
+    _calling.clear()
 
 
 if hasattr(os, "register_at_fork"):
