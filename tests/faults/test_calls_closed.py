@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -125,11 +126,25 @@ def test_a_coroutine_that_is_closed_before_it_began_leaves_nothing() -> None:
     assert names() == {}
 
 
+class Worker:
+    async def work(self) -> None:
+        """Is a task and a flow below."""
+
+
+@pytest.mark.parametrize("kind", [task, flow])
+def test_a_coroutine_has_the_name_of_the_function_that_was_called(kind: Any) -> None:
+    for fn, name in ((Worker().work, "Worker.work"), (partial(Worker().work), "work")):
+        for called in (kind(fn), kind(fn).with_options(name="other")):
+            coroutine: Any = called()
+            coroutine.close()
+            assert (coroutine.__name__, coroutine.__qualname__) == ("work", name)
+
+
 def test_a_coroutine_that_is_never_awaited_leaves_nothing_but_pythons_own_warning() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         outer(Pause)
         gc.collect()
 
-    assert [str(one.message) for one in caught] == ["coroutine 'adrive' was never awaited"]
+    assert [str(one.message) for one in caught] == ["coroutine 'outer' was never awaited"]
     assert names() == {}

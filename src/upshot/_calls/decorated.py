@@ -71,6 +71,8 @@ class Decorated(Changeable, Generic[P, R_co]):
         given = options.get
         update_wrapper(self, fn, updated=())
         self.fn = fn
+        called = checks.name_of(fn)  # Python's warnings and asyncio's tasks name coroutines
+        self._coroutine_names = (called, getattr(self, "__qualname__", called))
         self._given = {name: value for name, value in options.items() if value is not None}
         name = given("name")
         self.name: str = _default_name(self) if name is None else name
@@ -152,7 +154,9 @@ class Decorated(Changeable, Generic[P, R_co]):
         return_state = bool(kwargs.pop("return_state", False))
         steps = self._steps(args, kwargs, not return_state)
         if self.isasync and not self._must_block():
-            return self._adrive(steps, return_state)
+            coroutine: Any = self._adrive(steps, return_state)
+            coroutine.__name__, coroutine.__qualname__ = self._coroutine_names
+            return coroutine
         end = self._drive(steps)
         value, error = answer_of(end, return_state)
         try:
