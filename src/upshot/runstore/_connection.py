@@ -15,9 +15,9 @@ from upshot.runstore import _sql_sqlite as sql
 from upshot.runstore._batch import RunWriter
 from upshot.runstore._creation import create, synchronous
 
-# pages of the log, of 4 KB, after which a commit moves them to the file and waits for the disk;
+# pages of the log (16 MB) after which a commit moves them to the file and waits for the disk;
 # small commits change the same pages again and again, and each of these is moved once
-LOG_PAGES = 4_000
+LOG_PAGES = 8_000
 PATIENCE = 60.0  # seconds that locks of other processes are waited for
 _PROBLEMS = {
     sqlite3.SQLITE_BUSY: f"other processes kept it locked for {PATIENCE:.0f} s",

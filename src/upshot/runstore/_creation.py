@@ -9,6 +9,10 @@ from pathlib import Path
 from upshot.exceptions import RunStoreUnavailable
 from upshot.runstore import _sql_sqlite as sql
 
+# bytes of a page, the smallest that holds a few runs: a commit writes each page that it changes, of
+# the table and of its indexes, as a whole
+PAGE = 2048
+
 
 def create(path: Path, durability: str) -> None:
     """Make an empty run store at `path`, unless one is there by now.
@@ -51,6 +55,7 @@ def _fill(draft: Path, durability: str) -> None:
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
         connection.execute(f"PRAGMA synchronous={synchronous(durability)}")
+        connection.execute(f"PRAGMA page_size={PAGE}")
         connection.execute("BEGIN IMMEDIATE")
         for statement in sql.DDL:
             connection.execute(statement)
