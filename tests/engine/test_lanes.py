@@ -176,6 +176,18 @@ def test_who_is_cancelled_while_served_waits_for_the_end_of_it(
     asyncio.run(main())
 
 
+def test_who_comes_in_a_scope_that_was_cancelled_is_served() -> None:
+    async def main() -> Any:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await anyio.sleep(1000)
+            finally:
+                return await ended(list, list)  # noqa: B012
+
+    assert anyio.run(main) == [[], []]
+
+
 def test_the_line_moves_on_when_who_was_to_go_to_the_thread_is_cancelled() -> None:
     async def main() -> None:
         for _ in range(20):

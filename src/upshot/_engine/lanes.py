@@ -61,7 +61,7 @@ class _Job:
         self.over = threading.Lock()  # held until it is over
         self.over.acquire()
         self.leads = False  # its run goes to a thread, or is in one
-        self.told: asyncio.Future[None] | None = None
+        self.told: asyncio.Future[bool] | None = None
 
     def begin(self) -> bool:
         """Whether it is the caller's from now on."""
@@ -81,16 +81,21 @@ class _Job:
         self.over.release()
         return True
 
-    async def word(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait until `wake` is called."""
-        self.told = loop.create_future()
-        with anyio.CancelScope(shield=True):
-            await self.told
+    async def word(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Wait until `wake` is called; what it was told."""
+        told: asyncio.Future[bool] = loop.create_future()
+        self.told = told
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            return await told
+        with anyio.CancelScope(shield=True):  # or anyio would say it again and again
+            await told
+        return told.result()
 
-    def wake(self) -> None:
-        """Have its run look at it again."""
+    def wake(self, *, refused: bool = False) -> None:
+        """Have its run look at it again, and perhaps go to a thread itself."""
         if self.told is not None and not self.told.done():
-            self.told.set_result(None)
+            self.told.set_result(refused)
 
 
 class _Lane:
@@ -104,6 +109,7 @@ class _Lane:
         self._watched = False
         self._ended: deque[_Job] = deque()
         self._telling = False
+        self._limiter = anyio.to_thread.current_default_thread_limiter()
 
     async def serve(self, job: _Job) -> Effect | End:
         """Have a job done, by its own run or by one that is there already."""
@@ -130,37 +136,36 @@ class _Lane:
     async def _wait(self, job: _Job) -> None:
         """Wait in a thread or in the line; perhaps not for long enough."""
         loop = asyncio.get_running_loop()
-        soon = loop.call_soon_threadsafe
-        if not job.leads:
-            self._watch(loop)
+        if job.leads:
+            # soon: who comes at the same time is in the line by then
+            loop.call_soon(self._hand_over, job, loop.call_soon_threadsafe)
         else:
-            await asyncio.sleep(0)  # who comes at the same time is in the line by then
-            if not self._hand_over(job, soon):
-                try:
-                    await in_thread(partial(self._drain, job, soon))
-                finally:
-                    self._pass_on(job)
-                return
-        await job.word(loop)
+            self._watch(loop)
+        if await job.word(loop):
+            try:
+                await in_thread(partial(self._drain, job, loop.call_soon_threadsafe))
+            finally:
+                self._pass_on(job)
 
-    def _hand_over(self, job: _Job, soon: Callable[[Callable[[], object]], object]) -> bool:
+    def _hand_over(self, job: _Job, soon: Callable[[Callable[[], object]], object]) -> None:
         """Have a thread serve the line, unless there are as many as anyio allows."""
+        if not job.leads:
+            return
         drain = partial(self._drain, job, soon)
-        limiter = anyio.to_thread.current_default_thread_limiter()
         try:
-            limiter.acquire_on_behalf_of_nowait(drain)
+            self._limiter.acquire_on_behalf_of_nowait(drain)
         except anyio.WouldBlock:
-            return False
+            job.wake(refused=True)
+            return
 
         def returned() -> None:
-            limiter.release_on_behalf_of(drain)
+            self._limiter.release_on_behalf_of(drain)
             self._leaders -= 1
             job.wake()
             self._send_more(1)
 
         job.leads = False  # this thread does now, perhaps for longer than its run waits
         hands.do(drain, partial(soon, returned))
-        return True
 
     def _finish(self, job: _Job) -> None:
         """Nobody will resume the run's coroutine: have its job over here and now."""
