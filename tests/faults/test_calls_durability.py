@@ -14,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.apt
 
 PROGRAM = Path(__file__).with_name("calls_traced.py")
-CALLS = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link"
+CALLS = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,linkat"
 STRACE = ["strace", "-f", "-y", "-s", "16", "-e", f"trace={CALLS}", "-o"]
 BEGUN = re.compile(r"(?P<pid>\d+) +(?P<begin>.*) <unfinished \.\.\.>")
 RESUMED = re.compile(r"(?P<pid>\d+) +<\.\.\. [a-z0-9]+ resumed>(?P<end>.*)")
@@ -51,14 +51,14 @@ def event(line: str, storage: Path) -> str | None:
     name, _, rest = line.partition("(")
     if name == "write" and rest.startswith("1<"):
         return "tell"
-    if name.startswith("rename"):
-        assert rest.split('"')[1].startswith(f"{storage}/"), line
-        return "rename blob"
+    if name.startswith(("rename", "link")):
+        assert rest.split('"')[3].startswith(f"{storage}/"), line
+        return "name blob"
     path = re.match(r"\d+<([^>]*)>", rest)
     if path is None:
         return None
     verb = {"write": "write", "pwrite64": "write", "fsync": "sync", "fdatasync": "sync"}.get(name)
-    if "/.upshot-" in path[1]:
+    if re.search(r"/(\.upshot-|#\d)", path[1]):
         what = "blob"
     elif path[1].endswith("runs.db-wal"):
         what = "rows"
@@ -74,9 +74,9 @@ def events(home: Path, durability: str, *arguments: str) -> list[str]:
     lines = system_calls(home, durability, *arguments)
     named = [found for line in lines if (found := event(line, home / "storage"))]
     # the writer thread may have recorded by then that the run has begun
-    renamed = named.index("rename blob")
-    before = [found for found in named[:renamed] if not found.endswith("rows")]
-    return [found for found, _ in groupby(before + named[renamed:])]
+    placed = named.index("name blob")
+    before = [found for found in named[:placed] if not found.endswith("rows")]
+    return [found for found, _ in groupby(before + named[placed:])]
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
@@ -86,7 +86,7 @@ def test_with_full_durability_blob_and_row_reach_the_disk_in_order_before_the_ca
     assert events(tmp_path / "home", "full", colour) == [
         "write blob",
         "sync blob",
-        "rename blob",
+        "name blob",
         "sync folder storage",
         "write rows",
         "sync rows",
@@ -102,7 +102,7 @@ def test_with_full_durability_new_folders_reach_the_disk_too(tmp_path: Path) -> 
         "sync folder storage/deep",
         "write blob",
         "sync blob",
-        "rename blob",
+        "name blob",
         "sync folder storage/deep/er",
         "write rows",
         "sync rows",
@@ -116,5 +116,5 @@ def test_with_normal_durability_nothing_is_forced_to_disk_and_the_order_is_the_s
 ) -> None:
     home = tmp_path / "home"
 
-    assert events(home, "normal", colour) == ["write blob", "rename blob", "write rows", "tell"]
+    assert events(home, "normal", colour) == ["write blob", "name blob", "write rows", "tell"]
     assert not [line for line in system_calls(home, "normal", colour) if "sync(" in line]

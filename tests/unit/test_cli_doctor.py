@@ -276,7 +276,7 @@ def test_files_that_were_left_behind_are_counted(used: Path) -> None:
     old, folder = time.time() - 7200, used / "storage" / "deep"
     folder.mkdir()
     stale = [
-        folder / ".upshot-0123456789abcdef",
+        folder / ".upshot-0123456789abcdef0123456789abcdef",
         used / "storage" / ".upshot-fedcba9876543210",
         used / ".runs.db.123-0a1b2c3d",
     ]

@@ -16,8 +16,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "above" / "root"
 
 
-@pytest.fixture
-def storage(root: Path) -> LocalFileSystem:
+@pytest.fixture(params=["nameless", "hidden"])
+def storage(
+    root: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> LocalFileSystem:
+    if request.param == "hidden":
+        monkeypatch.setattr(_partial, "_NAMELESS", 0)
+    elif not _partial._NAMELESS:
+        pytest.skip("platform: no files without a name")
     return LocalFileSystem(basepath=root)
 
 
@@ -27,7 +33,7 @@ class Recorder:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[Any, ...]] = []
         self._opened: dict[int, str] = {}
-        for name in ("mkdir", "replace"):
+        for name in ("mkdir", "replace", "link"):
             patch.setattr(os, name, self._recording(name, getattr(os, name)))
         self._open, self._fsync = os.open, _partial._sync
         patch.setattr(os, "open", self._remember)
@@ -41,9 +47,10 @@ class Recorder:
 
         return record
 
-    def _remember(self, path: str, *args: Any, **options: Any) -> int:
-        descriptor = self._open(path, *args, **options)
-        self._opened[descriptor] = path
+    def _remember(self, path: str, flags: int, *args: Any, **options: Any) -> int:
+        descriptor = self._open(path, flags, *args, **options)
+        nameless = _partial._NAMELESS and flags == _partial._NAMELESS
+        self._opened[descriptor] = _partial._NUMBERS if nameless else path
         return descriptor
 
     def _sync(self, descriptor: int) -> None:
@@ -55,7 +62,12 @@ class Recorder:
 
 def short(path: str) -> str:
     name = os.path.basename(path)
-    return "partial" if name.startswith(".upshot-") else name
+    return "partial" if name.startswith(".upshot-") or path.startswith(_partial._NUMBERS) else name
+
+
+def put() -> str:
+    """How a file comes to its place where there is none yet."""
+    return "link" if _partial._NAMELESS else "replace"
 
 
 def test_with_full_durability_bytes_are_on_disk_before_their_name(
@@ -66,6 +78,20 @@ def test_with_full_durability_bytes_are_on_disk_before_their_name(
     with temporary_settings({"UPSHOT_DURABILITY": "full"}):
         storage.write("key", [b"by", b"tes"])
     assert recorder.calls == [
+        ("fsync", "partial", 5),
+        (put(), "partial", "key"),
+        ("fsync", "root"),
+    ]
+
+
+def test_with_full_durability_what_is_replaced_has_its_old_bytes_until_then(
+    storage: LocalFileSystem, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.write_path("key", b"old")
+    recorder = Recorder(monkeypatch)
+    with temporary_settings({"UPSHOT_DURABILITY": "full"}):
+        storage.write_path("key", b"bytes")
+    assert [call for call in recorder.calls if call[0] != "link"] == [
         ("fsync", "partial", 5),
         ("replace", "partial", "key"),
         ("fsync", "root"),
@@ -86,7 +112,7 @@ def test_with_full_durability_new_folders_are_on_disk_as_well(
         ("mkdir", "a"),
         ("fsync", "root"),
         ("fsync", "partial", 5),
-        ("replace", "partial", "key"),
+        (put(), "partial", "key"),
         ("fsync", "a"),
     ]
 

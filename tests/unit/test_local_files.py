@@ -20,8 +20,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "above" / "root"
 
 
-@pytest.fixture
-def storage(root: Path) -> LocalFileSystem:
+@pytest.fixture(params=["nameless", "hidden"])
+def storage(
+    root: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> LocalFileSystem:
+    if request.param == "hidden":
+        monkeypatch.setattr(_partial, "_NAMELESS", 0)
+    elif not _partial._NAMELESS:
+        pytest.skip("platform: no files without a name")
     return LocalFileSystem(basepath=root)
 
 
@@ -92,16 +98,56 @@ def test_without_a_base_path_the_settings_say_where(tmp_path: Path) -> None:
     assert (tmp_path / "there" / "a").read_bytes() == b"bytes"
 
 
-def test_a_temporary_file_lies_hidden_beside_its_target(
+def test_a_temporary_file_has_no_name_or_lies_hidden_beside_its_target(
     storage: LocalFileSystem, root: Path
 ) -> None:
     with storage.writing("a/key") as file:
         file.write(b"by")
-        [partial] = (root / "a").iterdir()
-        assert partial.name.startswith(".upshot-")
-        assert mode(partial) == 0o600
+        partial = list((root / "a").iterdir())
+        assert len(partial) == (0 if _partial._NAMELESS else 1)
+        for path in partial:
+            assert path.name.startswith(".upshot-")
+            assert mode(path) == 0o600
         file.write(b"tes")
     assert [path.name for path in (root / "a").iterdir()] == ["key"]
+
+
+@pytest.mark.parametrize("refused", [errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL])
+def test_where_a_file_system_has_no_files_without_a_name_they_are_hidden(
+    refused: int, storage: LocalFileSystem, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "open", _refusing(_partial._NAMELESS or -1, refused))
+    with storage.writing("a/key") as file:
+        file.write(b"bytes")
+        assert len(list((root / "a").iterdir())) == 1
+    assert storage.read_path("a/key") == b"bytes"
+
+
+def _refusing(flags: int, number: int) -> Any:
+    real = os.open
+
+    def open(path: Any, given: int, *args: Any, **options: Any) -> int:
+        if given == flags:
+            raise OSError(number, os.strerror(number))
+        return real(path, given, *args, **options)
+
+    return open
+
+
+@pytest.mark.parametrize("durability", ["normal", "full"])
+def test_where_a_file_system_has_no_links_files_take_their_places_all_the_same(
+    durability: str, storage: LocalFileSystem, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **options: Any) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with temporary_settings({"UPSHOT_DURABILITY": durability}):
+        for content in (b"old", bytes(1_000_000)):
+            storage.write_path("key", content)
+            assert storage.read_path("key") == content
+    assert mode(root / "key") == 0o600
+    assert [path.name for path in root.iterdir()] == ["key"]
 
 
 @pytest.mark.parametrize("call", ["open", "mkdir", "replace", "fsync"])
@@ -112,13 +158,10 @@ def test_what_the_system_refuses_is_said_and_nothing_stays_behind(
     def refuse(*args: Any, **options: Any) -> Any:
         raise OSError(number, os.strerror(number))
 
+    storage.write_path("key", b"old")
     with monkeypatch.context() as patch, temporary_settings({"UPSHOT_DURABILITY": "full"}):
         patch.setattr(*((_partial, "_sync") if call == "fsync" else (os, call)), refuse)
-        if call == "mkdir":
-            key = "new/key"
-        else:
-            key = "key"
-            root.mkdir(parents=True, exist_ok=True)
+        key = "new/key" if call == "mkdir" else "key"
         with pytest.raises(StorageUnavailable) as caught:
             storage.write_path(key, b"bytes")
     assert os.strerror(number) in str(caught.value)
@@ -126,7 +169,8 @@ def test_what_the_system_refuses_is_said_and_nothing_stays_behind(
     assert str(root) in str(caught.value)
     assert "UPSHOT_LOCAL_STORAGE_PATH" in str(caught.value)
     assert isinstance(caught.value.__cause__, OSError)
-    assert [path for path in root.rglob("*") if path.is_file()] == []
+    assert [path for path in root.rglob("*") if path.is_file()] == [root / "key"]
+    assert storage.read_path("key") == b"old"
 
 
 def test_a_file_in_the_place_of_a_folder_is_said(storage: LocalFileSystem, root: Path) -> None:

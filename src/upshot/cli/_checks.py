@@ -27,7 +27,7 @@ SKEW = 60.0  # seconds that clocks of machines may differ
 STALE = 3600.0  # seconds after which no writer comes back to its temporary file
 
 _TEMPORARY = re.compile(
-    r"\.upshot-[0-9a-f]{16}|\.runs\.db\.\d+-[0-9a-f]{8}(-journal|-wal|-shm)?"
+    r"\.upshot-[0-9a-f]{16,32}|\.runs\.db\.\d+-[0-9a-f]{8}(-journal|-wal|-shm)?"
     r"|\.secret\.key\.(lock|\d+-[0-9a-f]{8})"
 )
 

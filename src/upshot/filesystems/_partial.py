@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,11 +21,18 @@ if sys.platform == "darwin":
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+_NAMED = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+# how Linux makes a file that has no name, which it can be given through a name of its number
+_NUMBERS = "/proc/self/fd"
+_NAMELESS = os.O_RDWR | os.O_TMPFILE if sys.platform == "linux" and os.path.isdir(_NUMBERS) else 0
+_NOT_HERE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS)  # says a file system
+
 
 class PartialFile(io.FileIO):
-    """A hidden file in the folder of its target, whose place it takes when its block ends well.
+    """A file that takes the place of its target when its block ends well.
 
-    It is not there before the block, and not after one that was left in any other way.
+    Nobody sees it before: it has no name where the system has such files, and is hidden in the
+    folder of its target elsewhere. It is gone after a block that was left in any other way.
 
     Args:
         target: the path to be written; folders that it needs are made.
@@ -31,21 +40,25 @@ class PartialFile(io.FileIO):
         refusal: makes an error of this library of what the system said.
     """
 
-    _there = False  # or perhaps it is
+    _hidden: str | None = None  # the name that it has, or perhaps has, before it is whole
 
     def __init__(
         self, target: str, *, durable: bool, refusal: Callable[[OSError], StorageError]
     ) -> None:
         self._target, self._durable, self._refusal = target, durable, refusal
         self._folder = target[: target.rindex("/")] or "/"
-        self._path = f"{self._folder}/.upshot-{new_name()}"
 
     def __enter__(self) -> Self:
-        self._there = True
         try:
-            self._create()
-        except BaseException:
+            try:
+                self._create()
+            except FileNotFoundError:
+                make_folders(self._folder, durable=self._durable)
+                self._create()
+        except BaseException as error:
             self._discard()
+            if isinstance(error, OSError):
+                raise self._refusal(error) from error
             raise
         return self
 
@@ -53,13 +66,13 @@ class PartialFile(io.FileIO):
         try:
             if kind is None:
                 self._settle()
+        except OSError as error:
+            raise self._refusal(error) from error
         finally:
-            if self._there:
-                self._discard()
+            self._discard()
 
     def __del__(self) -> None:
-        if self._there:  # an interrupt came before who opened it knew
-            self._discard()
+        self._discard()  # an interrupt came before who opened it knew
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write all of `data`."""
@@ -74,35 +87,65 @@ class PartialFile(io.FileIO):
         return written
 
     def _create(self) -> None:
-        # called below Python, where no interrupt can part the file from who is to close it
-        opener = partial(os.open, mode=0o600)
-        try:
+        if _NAMELESS:
             try:
-                super().__init__(self._path, "xb", opener=opener)
-            except FileNotFoundError:
-                make_folders(self._folder, durable=self._durable)
-                super().__init__(self._path, "xb", opener=opener)
-        except OSError as error:
-            raise self._refusal(error) from error
+                self._open(self._folder, _NAMELESS, "r+b")
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+            else:
+                return
+        self._open(self._hide(), _NAMED, "wb")
+
+    def _open(self, path: str, flags: int, mode: str) -> None:
+        # all of it below Python, where no interrupt can part the file from who is to close it
+        opened = map(os.open, (path,), (flags,), (0o600,))
+        next(map(super().__init__, opened, (mode,)))
 
     def _settle(self) -> None:
+        if self._durable:
+            _sync(self.fileno())
+        if self._hidden is None and not self._link(self._target):
+            # there is one, to be replaced; or there are no links, to give a file a name
+            hidden = self._hide()
+            if not self._link(hidden):
+                self._copy(hidden)
+        self.close()
+        if self._hidden is not None:
+            os.replace(self._hidden, self._target)
+            self._hidden = None
+        if self._durable:
+            sync_folder(self._folder)
+
+    def _hide(self) -> str:
+        self._hidden = f"{self._folder}/.upshot-{new_name()}"
+        return self._hidden
+
+    def _link(self, name: str) -> bool:
+        number = self.fileno()
         try:
+            # a number for the folder, though it is not asked for, makes Python follow the link
+            os.link(f"{_NUMBERS}/{number}", name, src_dir_fd=number, follow_symlinks=True)
+        except OSError:
+            return False
+        return True
+
+    def _copy(self, name: str) -> None:
+        self.seek(0)
+        with open(name, "xb", opener=partial(os.open, mode=0o600)) as copy:
+            shutil.copyfileobj(self, copy)
+            copy.flush()
             if self._durable:
-                _sync(self.fileno())
-            self.close()
-            os.replace(self._path, self._target)
-            self._there = False
-            if self._durable:
-                sync_folder(self._folder)
-        except OSError as error:
-            raise self._refusal(error) from error
+                _sync(copy.fileno())
 
     def _discard(self) -> None:
-        with suppress(OSError):
-            self.close()
-        with suppress(OSError):
-            os.unlink(self._path)
-        self._there = False
+        if not self.closed:
+            with suppress(OSError):
+                self.close()
+        if self._hidden is not None:
+            with suppress(OSError):
+                os.unlink(self._hidden)
+            self._hidden = None
 
 
 def make_folders(path: str, *, durable: bool) -> None:

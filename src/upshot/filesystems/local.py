@@ -29,8 +29,8 @@ _SCHEME = "file://"
 class LocalFileSystem(FileSystem):
     """Files below one folder, which is made when it is first needed: folders 0700, files 0600.
 
-    What is written goes to a temporary file in the same folder, which then takes the place of
-    the old one. With the setting `durability` at `full` it has reached the disk by then.
+    What is written goes to a file that nobody sees, which then takes the place of the old one.
+    With the setting `durability` at `full` it has reached the disk by then.
 
     Attributes:
         basepath: the folder; `~` is the user's home. None for the setting `local_storage_path`.
