@@ -14,6 +14,7 @@ import trio
 
 from tests.e2e.colours import add, in_thread
 from upshot import flow, task
+from upshot._concurrency import hands
 from upshot._concurrency.waiting import wait_blocking
 from upshot._engine.coordinator import coordinator
 from upshot.futures import UpshotFuture
@@ -26,12 +27,13 @@ INTERRUPTS = [KeyboardInterrupt(), SystemExit(3)]
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Any:
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Any:
     """No thread of a worker, no run that the coordinator knows, no coroutine that never ran."""
+    monkeypatch.setattr(hands, "IDLE_SECONDS", 0.01)
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        if thread.name == "upshot-worker":
+        if thread.name == "upshot-hand":
             thread.join(PATIENCE)
             assert not thread.is_alive()
     assert coordinator()._runs == {}

@@ -73,3 +73,17 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     os.close(reading)
     os.close(writing)
     assert answer == b"done"
+
+
+def test_a_thread_whose_work_raised_is_given_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: raised.append(told.thread))
+    first = done()
+
+    def broken_off() -> None:
+        raise SystemError("broken off")
+
+    hands.do(broken_off)
+    first.join(30)
+    assert raised == [first]
+    assert done() is not first

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from upshot._concurrency import hands
 from upshot._concurrency.slots import lent
 from upshot._concurrency.waiting import Completion, wait_blocking
 from upshot.task_runners import _threads
@@ -20,8 +21,9 @@ PATIENCE = 20
 
 
 @pytest.fixture
-def pool_of() -> Iterator[Callable[..., ThreadPool]]:
+def pool_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ThreadPool]]:
     """Makes pools, of which no thread is left afterwards."""
+    monkeypatch.setattr(hands, "IDLE_SECONDS", 0.01)
     before = set(threading.enumerate())
     pools: list[ThreadPool] = []
 
@@ -37,7 +39,7 @@ def pool_of() -> Iterator[Callable[..., ThreadPool]]:
 
 def assert_no_worker_but(before: set[threading.Thread]) -> None:
     for thread in set(threading.enumerate()) - before:
-        if thread.name == "upshot-worker":
+        if thread.name == "upshot-hand":
             thread.join(PATIENCE)
             assert not thread.is_alive()
 
@@ -268,3 +270,29 @@ def test_a_forked_child_starts_its_own_threads_whatever_those_of_its_parent_did(
     let_go.set()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert busy.result(PATIENCE)
+
+
+class Idle(list[Any]):
+    """Idle threads; says when there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came = threading.Event()
+
+    def append(self, hand: Any) -> None:
+        super().append(hand)
+        self.came.set()
+
+
+def test_the_next_pool_has_the_threads_of_one_that_was_closed(
+    pool_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = Idle()
+    monkeypatch.setattr(hands, "_idle", idle)
+    monkeypatch.setattr(hands, "IDLE_SECONDS", PATIENCE)
+    first, second = pool_of(1), pool_of(1)
+    thread = done_by(first, threading.current_thread).result(PATIENCE)
+    first.close()
+    assert idle.came.wait(PATIENCE)
+    monkeypatch.setattr(hands, "IDLE_SECONDS", 0.01)
+    assert done_by(second, threading.current_thread).result(PATIENCE) is thread

@@ -1,4 +1,4 @@
-"""Threads that do one thing after the other, for the loops of all threads."""
+"""Threads that do one thing after the other, for all loops and all pools of task runners."""
 
 from __future__ import annotations
 
@@ -36,13 +36,11 @@ class Hand:
                 except ValueError:
                     continue  # something was given to it just now
                 return
-            try:
-                work()
-            finally:
-                _idle.append(self)  # first: who is told may have more work for it
-                with suppress(RuntimeError):  # the loop has ended, and with it who waits
-                    tell()
-                del work, tell
+            work()
+            _idle.append(self)  # first: who is told may have more work for it
+            with suppress(RuntimeError):  # the loop has ended, and with it who waits
+                tell()
+            del work, tell
 
 
 _idle: list[Hand] = []
@@ -51,8 +49,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_idle.clear)  # they are the parent's
 
 
-def do(work: Callable[[], object], tell: Callable[[], object]) -> None:
-    """Have `work`, which does not raise, done in a thread, and `tell` called there then."""
+def _nobody() -> None:
+    """Told of an end that nobody waits for."""
+
+
+def do(work: Callable[[], object], tell: Callable[[], object] = _nobody) -> None:
+    """Have `work` done in a thread, and `tell` called there then.
+
+    A thread whose work raises ends with that, and tells nobody.
+
+    Raises:
+        RuntimeError: if no thread is idle, and none can be started.
+    """
     try:
         hand = _idle.pop()
     except IndexError:

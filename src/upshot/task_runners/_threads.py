@@ -7,11 +7,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, TypeAlias
 from weakref import WeakSet
 
+from upshot._concurrency import hands
 from upshot._concurrency.slots import lendable
 
 IDLE_SECONDS = 5.0
@@ -113,7 +115,8 @@ class ThreadPool:
 
     def _new_seat(self) -> Seat:
         seat: Seat = SimpleQueue()
-        threading.Thread(target=self._work, args=(seat,), name="upshot-worker", daemon=True).start()
+        # by threads that may have worked for a pool before: each flow run has one of its own
+        hands.do(partial(self._work, seat))
         return seat
 
     def _work(self, seat: Seat) -> None:
