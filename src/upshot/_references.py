@@ -52,7 +52,7 @@ def write_reference(
         at: when the blob was made; by default now.
     """
     described, block = place or blocks.identify(storage)
-    if id not in (None, block.id):
+    if id is not None and id is not block.id:
         block = replace(block, id=id)
     blocks.register(described, block, store or open_store())
     key = _checked(key_fn())

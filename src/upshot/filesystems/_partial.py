@@ -40,7 +40,7 @@ class PartialFile(io.FileIO):
         refusal: makes an error of this library of what the system said.
     """
 
-    _hidden: str | None = None  # the name that it has, or perhaps has, before it is whole
+    _hidden: _Hidden | None = None
 
     def __init__(
         self, target: str, *, durable: bool, refusal: Callable[[OSError], StorageError]
@@ -70,9 +70,6 @@ class PartialFile(io.FileIO):
             raise self._refusal(error) from error
         finally:
             self._discard()
-
-    def __del__(self) -> None:
-        self._discard()  # an interrupt came before who opened it knew
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write all of `data`."""
@@ -112,14 +109,14 @@ class PartialFile(io.FileIO):
                 self._copy(hidden)
         self.close()
         if self._hidden is not None:
-            os.replace(self._hidden, self._target)
-            self._hidden = None
+            os.replace(self._hidden.path, self._target)
+            self._hidden.there = False
         if self._durable:
             sync_folder(self._folder)
 
     def _hide(self) -> str:
-        self._hidden = f"{self._folder}/.upshot-{new_name()}"
-        return self._hidden
+        self._hidden = _Hidden(f"{self._folder}/.upshot-{new_name()}")
+        return self._hidden.path
 
     def _link(self, name: str) -> bool:
         number = self.fileno()
@@ -143,9 +140,27 @@ class PartialFile(io.FileIO):
             with suppress(OSError):
                 self.close()
         if self._hidden is not None:
+            self._hidden.remove()
+
+
+class _Hidden:
+    """The name that a file has, or perhaps has, before it is whole.
+
+    It is not the file that looks after it when an interrupt came before who opened that knew: no
+    interrupt gets through a finalizer, and nameless files shall have none.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path, self.there = path, True
+
+    def remove(self) -> None:
+        if self.there:
             with suppress(OSError):
-                os.unlink(self._hidden)
-            self._hidden = None
+                os.unlink(self.path)
+            self.there = False
+
+    def __del__(self) -> None:
+        self.remove()
 
 
 def make_folders(path: str, *, durable: bool) -> None:
