@@ -106,8 +106,8 @@ class Unfolding(Model):
             return False
         if source is None:
             return False
-        _set(self, "_source", None)
         self._take(source.fields())
+        _set(self, "_source", None)  # last: another thread may look at the same moment
         return True
 
     if not TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import threading
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,20 @@ def test_a_state_stays_as_it_was_when_a_retry_of_the_flow_goes_on_with_its_run(
     assert first.state_details.task_run_id == second.state_details.task_run_id
     assert first.id != second.id
     assert first.timestamp < second.timestamp
+
+
+def test_threads_that_look_at_a_state_at_the_same_moment_see_all_of_it() -> None:
+    both_ask = threading.Barrier(2, timeout=20)
+
+    class Slow(Told):
+        def fields(self) -> MutableMapping[str, Any]:
+            both_ask.wait()
+            return super().fields()
+
+    state, names = State.of(Slow()), []
+    looking = [threading.Thread(target=lambda: names.append(state.name)) for _ in range(2)]
+    for thread in looking:
+        thread.start()
+    for thread in looking:
+        thread.join()
+    assert names == ["Completed", "Completed"]
