@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-RARER = 20  # times
+RARER = 30  # times
 _USUAL = {(700, 10, 10), (2000, 10, 10)}  # what CPython begins with, before 3.13 and since
 
 _lock = threading.Lock()
@@ -23,7 +23,7 @@ _before: tuple[int, int, int] | None = None  # what was set then, if it was chan
 
 @contextmanager
 def full_collections_rarer() -> Iterator[None]:
-    """Have the collector look at all objects a twentieth as often, while the block lasts.
+    """Have the collector look at all objects a thirtieth as often, while the block lasts.
 
     At the young ones it looks as often as ever. Nothing is changed where a program has said itself
     how often, nor put back where it does so meanwhile.

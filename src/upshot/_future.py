@@ -44,10 +44,16 @@ class UpshotFuture(Generic[R_co, A_co]):
         task_run: its record, which changes while it runs.
     """
 
+    # without a dict: of a map's futures there may be very many
+    __slots__ = (
+        *("__weakref__", "_done", "_elsewhere", "_submitted"),
+        *("asynchronous", "task_run", "task_runner"),
+    )
     task_run: Any
     task_runner: Any
     asynchronous: A_co
     _submitted: Submission
+    _elsewhere: Elsewhere | None
 
     @overload
     def __init__(
@@ -97,8 +103,6 @@ class UpshotFuture(Generic[R_co, A_co]):
         future.task_runner = task_runner
         future.asynchronous = asynchronous  # type: ignore[assignment]
         return future
-
-    _elsewhere: Elsewhere | None
 
     @property
     def name(self) -> str:

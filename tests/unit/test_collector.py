@@ -96,9 +96,9 @@ def test_a_program_that_says_so_meanwhile_has_its_word() -> None:
 def test_full_collections_still_happen_in_the_block() -> None:
     before = gc.get_stats()[2]["collections"]
     with full_collections_rarer():
-        kept = [[x] for x in range(2_000_000)]
+        kept = [[x] for x in range(3_000_000)]
     assert gc.get_stats()[2]["collections"] > before
-    assert len(kept) == 2_000_000
+    assert len(kept) == 3_000_000
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: this system has no fork")
