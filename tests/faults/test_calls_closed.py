@@ -70,6 +70,7 @@ def test_a_coroutine_that_is_closed_while_a_result_is_written_waits_for_that() -
         coroutine: Any = outer(inner)
         while coroutine.send(None) is None:
             pass  # up to the future of its thread
+        await asyncio.sleep(0)  # to which the loop sends it
         assert gate.begun.wait(30)
         letting = threading.Thread(target=when_the_main_thread_waits, args=[gate.let.set])
         letting.start()
