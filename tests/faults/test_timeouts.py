@@ -47,8 +47,19 @@ def off_main(work: Callable[[], Any]) -> Any:
     return found[0]
 
 
+_others: list[threading.Thread] = []
+
+
+@pytest.fixture(autouse=True)
+def _know_others() -> None:
+    _others.clear()
+    _others.extend(timed_threads())
+
+
 def timed_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "upshot-timed"]
+    """Those that were started in this test; tests of other files may have left some for good."""
+    there = [thread for thread in threading.enumerate() if thread.name == "upshot-timed"]
+    return [thread for thread in there if thread not in _others]
 
 
 def check_no_thread_stays() -> None:
@@ -299,12 +310,10 @@ class TestTheOneTimer:
 
     def test_no_thread_is_started_in_the_main_thread(self, gate: threading.Event) -> None:
         threads: list[threading.Thread] = []
-        before = timed_threads()  # tests of other files may have abandoned some for good
 
         @task(timeout_seconds=0.05)
         def late() -> None:
-            threads.append(threading.current_thread())
-            threads.extend(thread for thread in timed_threads() if thread not in before)
+            threads.extend([threading.current_thread(), *timed_threads()])
             gate.wait()
 
         late(return_state=True)
