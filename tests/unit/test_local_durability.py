@@ -11,22 +11,6 @@ from upshot.filesystems import LocalFileSystem, _partial
 from upshot.settings import temporary_settings
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "above" / "root"
-
-
-@pytest.fixture(params=["nameless", "hidden"])
-def storage(
-    root: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> LocalFileSystem:
-    if request.param == "hidden":
-        monkeypatch.setattr(_partial, "_NAMELESS", 0)
-    elif not _partial._NAMELESS:
-        pytest.skip("platform: no files without a name")
-    return LocalFileSystem(basepath=root)
-
-
 class Recorder:
     """The order in which files are synchronised, moved and made."""
 
